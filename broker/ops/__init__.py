@@ -1,0 +1,1 @@
+"""The I/O side around the rooms: clock, log, supervision, doctor."""
