@@ -1,0 +1,96 @@
+"""Runs the cases of a rules file against a directory: on every change of either."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from policy.decide import Decider, compile_rules
+from policy.decision import Decision
+from policy.obligations import describe_value
+from policy.parse_cases import TEARLINE, VERSION
+from policy.rules import Case, Ruleset
+from policy.vocabulary import Attributes, Vocabulary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseResult:
+    """One case, whether it holds, every difference in words, and the rules that had a say in it."""
+
+    name: str
+    passed: bool
+    detail: str
+    touched: frozenset[str]
+
+
+def run_cases(ruleset: Ruleset, vocabulary: Vocabulary, agencies: Mapping[str, Attributes]) -> list[CaseResult]:
+    """Decide every case with the very decider of production; without `at` the agreements are unknown."""
+    timeless = compile_rules(ruleset, vocabulary, agencies, at=None)
+    return [_run(case, timeless if case.at is None else timeless.at(case.at)) for case in ruleset.cases]
+
+
+def untouched_rules(ruleset: Ruleset, results: list[CaseResult]) -> tuple[str, ...]:
+    """Rules that no case touches: what they do has never been looked at."""
+    touched = frozenset[str]().union(*(result.touched for result in results))
+    return tuple(sorted(rule.id for rule in ruleset.rules if rule.id not in touched))
+
+
+def _run(case: Case, decider: Decider) -> CaseResult:
+    decision = decider.decide(case.portion)
+    touched = decision.touched
+    faults = list(_faults(case, decider, decision))
+    if case.tearline_reaches is not None:
+        tearline = decider.decide({**case.portion, VERSION: TEARLINE})
+        touched |= tearline.touched
+        beyond = frozenset(tearline.audience) - frozenset(decision.audience)
+        faults.extend(_differences("the tearline", beyond, case.tearline_reaches))
+    return CaseResult(name=case.name, passed=not faults, detail="; ".join(faults), touched=touched)
+
+
+def _faults(case: Case, decider: Decider, decision: Decision) -> Iterator[str]:
+    for agency in sorted(_mentioned(case) - decider.agencies.keys()):
+        yield f"{agency} is not in the directory"
+    if case.reaches is not None:
+        yield from _differences("it", frozenset(decision.audience), case.reaches)
+    if case.nobody_because is not None:
+        yield from _nobody(decider, decision, case.nobody_because)
+    for agency, expected in sorted(case.obligations.items()):
+        if not decision.reaches(agency):
+            yield f"{agency} does not get it and so has no duties"
+            continue
+        actual = decision.obligations(agency)
+        for name, value in expected.items():
+            if actual.get(name) != value:
+                has = describe_value(decider.vocabulary, name, actual[name]) if name in actual else "nothing"
+                wanted = describe_value(decider.vocabulary, name, value)
+                yield f"{agency}: {name} is {has}, expected {wanted}"
+    for agency, rules in sorted((case.withheld_from or {}).items()):
+        actual_rules = decision.withheld.get(agency, ())
+        if frozenset(actual_rules) != rules:
+            by = ", ".join(actual_rules) or "no rule"
+            yield f"{agency} is withheld from by {by}, expected {', '.join(sorted(rules))}"
+
+
+def _mentioned(case: Case) -> frozenset[str]:
+    return frozenset(case.obligations).union(case.reaches or (), case.tearline_reaches or (), case.withheld_from or ())
+
+
+def _differences(what: str, actual: frozenset[str], expected: frozenset[str]) -> Iterator[str]:
+    if actual - expected:
+        yield f"{what} also reaches {', '.join(sorted(actual - expected))}"
+    if expected - actual:
+        yield f"{what} does not reach {', '.join(sorted(expected - actual))}"
+
+
+def _nobody(decider: Decider, decision: Decision, named: frozenset[str]) -> Iterator[str]:
+    """The named never rules must between them be reason enough, each taking part.
+
+    Reason enough: they block everyone whom some rule would share with; where no rule would, everyone there is.
+    """
+    if decision.size:
+        yield f"it reaches {', '.join(decision.audience)}"
+    for rule in sorted(named):
+        if rule not in decision.touched:
+            yield f"{rule} blocks nobody"
+    for agency in decision.withheld or decider.agencies:
+        if named.isdisjoint(decision.blocked_by(agency)):
+            yield f"{agency} is not blocked by {', '.join(sorted(named))}"
+            return

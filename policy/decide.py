@@ -1,0 +1,163 @@
+"""Who may have a portion, and under which duties.
+
+An agency gets a portion when some share or always rule *surely* matches and no never rule *possibly* matches. There is
+no order, no priority and no first match; without rules nobody gets anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import final
+
+from policy.agreements import force_at, next_change, require_aware
+from policy.compile import POSSIBLY, SURELY, PlannedRule, PortionTables, plan_rules
+from policy.decision import Decision, Matched
+from policy.index import AgencyIndex, Reach
+from policy.obligations import Obligations
+from policy.rules import Effect, Ruleset
+from policy.truth import Force
+from policy.vocabulary import Attributes, Vocabulary
+
+# Polarity, DESIGN 9: what is unknown never shares, and never fails to forbid or to oblige.
+GRANTS_READ = SURELY
+NEVERS_READ = POSSIBLY
+REQUIRES_READ = POSSIBLY
+
+_NO_OBLIGATIONS: Obligations = MappingProxyType({})
+
+
+@final
+class Decider:
+    """The rules folded over one directory at one moment. Immutable: a new release or boundary makes a new decider."""
+
+    def __init__(
+        self, *, ruleset: Ruleset, index: AgencyIndex, tables: PortionTables, plans: tuple[PlannedRule, ...],
+        force: Force, moment: datetime | None,
+    ) -> None:  # fmt: skip
+        self.ruleset = ruleset
+        self.index = index
+        self.force = force
+        self.moment = moment
+        self._tables = tables
+        self._plans = plans
+        self._relations = tuple(index.vocabulary.relation.values())
+        self._grants = self._mask("share", "always")
+        self._nevers = self._mask("never")
+        self._requires = self._mask("require")
+
+    def _mask(self, *effects: Effect) -> int:
+        return sum(1 << place for place, plan in enumerate(self._plans) if plan.rule.effect in effects)
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words the rules were read with."""
+        return self.index.vocabulary
+
+    @property
+    def agencies(self) -> Mapping[str, Attributes]:
+        """The directory that is decided over."""
+        return self.index.agencies
+
+    @property
+    def valid_until(self) -> datetime | None:
+        """When the next agreement may be judged differently; from then on ask `at` for a new decider."""
+        if self.moment is None:
+            return None
+        used = {
+            value
+            for plan in self._plans if plan.dated
+            for item in plan.rule.to for line in item if line.side == "agency"
+            for value in line.values & self.ruleset.agreements.keys()
+        }  # fmt: skip
+        return next_change((self.ruleset.agreements[name] for name in used), self.moment)
+
+    def at(self, moment: datetime) -> "Decider":
+        """The same rules and directory at another moment; only rules that depend on a date are folded again."""
+        require_aware(moment)
+        force = force_at(self.ruleset.agreements, moment)
+        plans = self._plans if force == self.force else plan_rules((), self.index, force, previous=self._plans)
+        return Decider(
+            ruleset=self.ruleset, index=self.index, tables=self._tables, plans=plans, force=force, moment=moment
+        )
+
+    def decide(self, portion: Attributes) -> Decision:
+        """Decide one portion for every agency of the directory."""
+        speaking = self._tables.speaking(portion)
+        memo: list[Reach | None] = [None] * (2 * len(self._relations))
+        nevers = self._match(speaking[NEVERS_READ] & self._nevers, NEVERS_READ, portion, memo)
+        grants = self._match(speaking[GRANTS_READ] & self._grants, GRANTS_READ, portion, memo)
+        blocked = granted = 0
+        for _, bits in nevers:
+            blocked |= bits
+        for _, bits in grants:
+            granted |= bits
+        requiring = speaking[REQUIRES_READ] & self._requires
+        return Decision(
+            index=self.index,
+            granted=granted,
+            blocked=blocked,
+            grants=grants,
+            nevers=nevers,
+            requires=lambda: self._match(requiring, REQUIRES_READ, portion, memo),
+        )
+
+    def admits(self, portion: Attributes, agency: str) -> tuple[bool, Obligations]:
+        """Whether one agency may have the portion, and its duties: the recipient's own re-check.
+
+        An agency that is not in the directory is never admitted.
+        """
+        decision = self.decide(portion)
+        return (True, decision.obligations(agency)) if decision.reaches(agency) else (False, _NO_OBLIGATIONS)
+
+    def _match(self, mask: int, polarity: int, portion: Attributes, memo: list[Reach | None]) -> list[Matched]:
+        """The rules of `mask` that reach anyone, each with the agencies it reaches under `polarity`."""
+        matched: list[Matched] = []
+        for plan in self._planned(mask):
+            total = 0
+            for item in plan.items:
+                bits = item.admitted[polarity]
+                for slot in item.relations:
+                    if not bits:
+                        break
+                    reach = memo[slot] or self._look_up(slot, portion, memo)
+                    bits &= reach[polarity]
+                total |= bits
+            if total:
+                matched.append((plan.rule, total))
+        return matched
+
+    def _planned(self, mask: int) -> Iterator[PlannedRule]:
+        while mask:
+            lowest = mask & -mask
+            yield self._plans[lowest.bit_length() - 1]
+            mask ^= lowest
+
+    def _look_up(self, slot: int, portion: Attributes, memo: list[Reach | None]) -> Reach:
+        everyone = self.index.everyone
+        sure, possible = self.index.related(self._relations[slot >> 1], portion)
+        # NOT swaps what is sure with what is possible.
+        memo[slot | 1] = (sure, possible)
+        memo[slot & ~1] = (everyone ^ possible, everyone ^ sure)
+        return memo[slot] or (0, everyone)
+
+
+def compile_rules(
+    ruleset: Ruleset, vocabulary: Vocabulary, agencies: Mapping[str, Attributes], *, at: datetime | None
+) -> Decider:
+    """Fold rules over a directory at a moment (about 0.3 s for 200 rules and 18,000 agencies).
+
+    Without a moment every dated agreement is unknown, which shares nothing by it.
+
+    Raises:
+        PolicyError: if `at` has no time zone.
+    """
+    force = force_at(ruleset.agreements, at)
+    index = AgencyIndex(vocabulary, agencies)
+    return Decider(
+        ruleset=ruleset,
+        index=index,
+        tables=PortionTables(ruleset.rules, vocabulary),
+        plans=plan_rules(ruleset.rules, index, force),
+        force=force,
+        moment=at,
+    )

@@ -1,0 +1,141 @@
+"""The outcome of one portion over the whole directory; everything costly is worked out when first asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from types import MappingProxyType
+from typing import TypeAlias, final
+
+from policy.errors import PolicyError
+from policy.index import AgencyIndex
+from policy.obligations import Obligations, ObligationValue, join_obligations
+from policy.rules import Rule
+from policy.vocabulary import Obligation
+
+# A rule and the agencies it reaches.
+Matched: TypeAlias = tuple[Rule, int]
+
+
+@final
+class Decision:
+    """Audience, duties and reasons of one portion. Sets of agencies stay big integers until somebody reads them."""
+
+    def __init__(
+        self, *, index: AgencyIndex, granted: int, blocked: int, grants: Sequence[Matched],
+        nevers: Sequence[Matched], requires: Callable[[], Sequence[Matched]],
+    ) -> None:  # fmt: skip
+        self._index = index
+        self._audience = granted & ~blocked
+        self._withheld = granted & blocked
+        self._grants = grants
+        self._nevers = nevers
+        self._find_requires = requires
+
+    @cached_property
+    def audience(self) -> tuple[str, ...]:
+        """The agencies that get the portion, sorted."""
+        return self._index.expand(self._audience)
+
+    @property
+    def size(self) -> int:
+        """How many agencies get the portion, without listing them."""
+        return self._audience.bit_count()
+
+    def reaches(self, agency: str) -> bool:
+        """Whether one agency gets the portion."""
+        return self._has(self._audience, agency)
+
+    def granted_by(self, agency: str) -> tuple[str, ...]:
+        """Share and always rules that surely match, blocked or not; sorted."""
+        return tuple(sorted(rule.id for rule, bits in self._grants if self._has(bits, agency)))
+
+    def blocked_by(self, agency: str) -> tuple[str, ...]:
+        """Never rules that possibly match; sorted."""
+        return tuple(sorted(rule.id for rule, bits in self._nevers if self._has(bits, agency)))
+
+    def obligations(self, agency: str) -> Obligations:
+        """The duties of one recipient: the join over every matching share, always and require rule.
+
+        Raises:
+            PolicyError: if the agency does not get the portion.
+        """
+        if not self.reaches(agency):
+            raise PolicyError("not-in-audience", f"`{agency}` does not get this portion")
+        matching = (rule.obligations for rule, bits in self._obliging if self._has(bits, agency))
+        return join_obligations(self._index.vocabulary, *matching)
+
+    @cached_property
+    def withheld(self) -> Mapping[str, tuple[str, ...]]:
+        """Agencies that some rule would share with, each with the never rules that forbid it."""
+        return self._blockers(self._withheld)
+
+    @cached_property
+    def blocked_always(self) -> Mapping[str, tuple[str, ...]]:
+        """The part of `withheld` that an always rule meant to reach: somebody must phone them."""
+        meant = 0
+        for rule, bits in self._grants:
+            if rule.effect == "always":
+                meant |= bits
+        return self._blockers(self._withheld & meant)
+
+    def _blockers(self, bits: int) -> Mapping[str, tuple[str, ...]]:
+        blockers: dict[str, list[str]] = {agency: [] for agency in self._index.expand(bits)}
+        for rule, reached in sorted(self._nevers, key=lambda matched: matched[0].id):
+            for agency in self._index.expand(reached & bits):
+                blockers[agency].append(rule.id)
+        return MappingProxyType({agency: tuple(rules) for agency, rules in blockers.items()})
+
+    @cached_property
+    def touched(self) -> frozenset[str]:
+        """Ids of all rules that had a say about anyone."""
+        return frozenset(rule.id for rule, _ in (*self._obliging, *self._nevers))
+
+    def groups(self) -> list[tuple[Obligations, tuple[str, ...]]]:
+        """The audience divided by equal duties, ordered by first member; every recipient is in exactly one group."""
+        groups: list[tuple[int, dict[str, ObligationValue]]] = [(self._audience, {})] if self._audience else []
+        for obligation in self._index.vocabulary.obligation.values():
+            for value, bits in self._classes(obligation):
+                groups = [part for group in groups for part in _split(group, obligation.name, value, bits)]
+        groups.sort(key=lambda group: group[0] & -group[0])
+        return [(MappingProxyType(dict(sorted(duties.items()))), self._index.expand(bits)) for bits, duties in groups]
+
+    @cached_property
+    def _obliging(self) -> tuple[Matched, ...]:
+        return (*self._grants, *self._find_requires())
+
+    def _classes(self, obligation: Obligation) -> list[tuple[ObligationValue, int]]:
+        """Per value of one duty, strictest first, the recipients it applies to; words of a union are apart."""
+        reached: dict[ObligationValue, int] = {}
+        for rule, bits in self._obliging:
+            value = rule.obligations.get(obligation.name)
+            for part in value if isinstance(value, tuple) else (value,):
+                if part is not None and (bits := bits & self._audience):
+                    reached[part] = reached.get(part, 0) | bits
+        if obligation.kind == "union":
+            return [((str(word),), bits) for word, bits in sorted(reached.items(), key=lambda entry: str(entry[0]))]
+        if obligation.kind == "least":
+            strictest_first = sorted(reached, key=lambda value: value if isinstance(value, int) else 0)
+        else:
+            strictest_first = sorted(reached, key=lambda value: -obligation.values.index(str(value)))
+        classes: list[tuple[ObligationValue, int]] = []
+        taken = 0
+        for value in strictest_first:
+            classes.append((value, reached[value] & ~taken))
+            taken |= reached[value]
+        return classes
+
+    def _has(self, bits: int, agency: str) -> bool:
+        place = self._index.position.get(agency)
+        return place is not None and bool(bits >> place & 1)
+
+
+def _split(
+    group: tuple[int, dict[str, ObligationValue]], name: str, value: ObligationValue, bits: int
+) -> list[tuple[int, dict[str, ObligationValue]]]:
+    members, duties = group
+    inside, outside = members & bits, members & ~bits
+    if not inside:
+        return [group]
+    held = duties.get(name)
+    joined = held + value if isinstance(held, tuple) and isinstance(value, tuple) else value
+    parts = [(inside, {**duties, name: joined})]
+    return [*parts, (outside, duties)] if outside else parts
