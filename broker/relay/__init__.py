@@ -1,0 +1,1 @@
+"""NATS: the untrusted relay between gateways. The only importer of `nats`; bytes in, bytes out."""

@@ -1,0 +1,66 @@
+"""Streams, and the lanes in which a gateway draws from them: the one table that hub, accounts and link share.
+
+A lane is one durable pull consumer per gateway, made by the hub. HOT has two, because FLASH must overtake IMMEDIATE
+too (DESIGN 3, guarantee 5); a stream and its consumer always see messages in order of arrival.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+StreamName: TypeAlias = Literal["HOT", "COLD", "RECEIPTS", "RELEASES"]
+
+HOT: Final = "HOT"
+COLD: Final = "COLD"
+RECEIPTS: Final = "RECEIPTS"
+RELEASES: Final = "RELEASES"
+
+STREAM_SUBJECTS: Final[dict[StreamName, tuple[str, ...]]] = {
+    "HOT": ("env.*.*.FLASH", "env.*.*.IMMEDIATE"),
+    "COLD": ("env.*.*.PRIORITY", "env.*.*.ROUTINE"),
+    "RECEIPTS": ("env.*.*.RECEIPT",),
+    "RELEASES": ("release.*.*",),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One durable of a gateway.
+
+    Attributes:
+        rank: lower is handed out first.
+        kinds: last tokens of the subjects it filters.
+        suffix: what follows the gateway's name in the consumer's name (`_` occurs in no gateway name).
+        ack_wait: seconds until an unacknowledged delivery comes again.
+        prefetch: most messages held here unhandled; times the time to handle one it must stay far below `ack_wait`.
+    """
+
+    rank: int
+    stream: StreamName
+    kinds: tuple[str, ...]
+    suffix: str
+    ack_wait: float
+    prefetch: int
+
+    def consumer(self, gateway: str) -> str:
+        return gateway + self.suffix
+
+    def filters(self, gateway: str) -> list[str]:
+        return [f"env.*.{gateway}.{kind}" for kind in self.kinds]
+
+
+# nats-py can lose a dequeued message (nats.py#392) and a killed gateway leaves deliveries unacknowledged: FLASH comes
+# again after 5 s, its delivery goal; the rest can wait, and a longer wait means fewer needless copies.
+LANES: Final = (
+    Lane(rank=0, stream="HOT", kinds=("FLASH",), suffix="_FLASH", ack_wait=5.0, prefetch=128),
+    Lane(rank=1, stream="HOT", kinds=("IMMEDIATE",), suffix="", ack_wait=15.0, prefetch=64),
+    Lane(rank=2, stream="RECEIPTS", kinds=("RECEIPT",), suffix="", ack_wait=30.0, prefetch=64),
+    Lane(rank=3, stream="COLD", kinds=("PRIORITY", "ROUTINE"), suffix="", ack_wait=30.0, prefetch=64),
+)
+
+
+def stream_of(kind: str) -> StreamName:
+    """Name the stream that stores subjects ending in `kind`."""
+    for lane in LANES:
+        if kind in lane.kinds:
+            return lane.stream
+    return "RELEASES"
