@@ -129,7 +129,10 @@ class Link:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # What waits here unread goes back at once, instead of after ack_wait.
+        # What waits here unread goes back at once, instead of after ack_wait; and not to us, so drawing ends first.
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
         for puller in self._pullers:
             for delivery in puller.drop_all():
                 await self.answer(delivery.ack_subject, b"-NAK")

@@ -5,6 +5,7 @@ restart. Here a request lives at most two seconds, so that one lost with a consu
 """
 
 import asyncio
+import contextlib
 import json
 from collections import OrderedDict
 from collections.abc import Callable
@@ -92,6 +93,15 @@ class Puller:
         subscription = await client.subscribe(f"{self._inbox}.*", cb=self._received)
         # The bound is what was asked for; nats-py's own limit would drop silently.
         subscription._pending_bytes_limit = 0  # noqa: SLF001
+        try:
+            await self._draw(client)
+        finally:
+            # Requests still open at the server end with the interest in their answers.
+            if not client.is_closed:
+                with contextlib.suppress(NatsError):
+                    await subscription.unsubscribe()
+
+    async def _draw(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
         while not client.is_closed:
             self._wake.clear()

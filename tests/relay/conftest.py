@@ -24,7 +24,7 @@ from broker.relay.server import EmbeddedServer
 
 
 def clock() -> datetime:
-    return datetime.now(UTC)  # noqa: DTZ005, TID251
+    return datetime.now(UTC)  # noqa: TID251
 
 
 def _crc16(octets: bytes) -> int:
