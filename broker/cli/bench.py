@@ -1,0 +1,93 @@
+"""`tearline bench`: the measurements of `bench/`, which stand in the source tree beside the code they measure."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from broker.cli.errors import USAGE, Stop, TearlineGroup
+from broker.cli.output import json_data, table, words
+
+_COMMAND = TearlineGroup.command_class
+
+
+def _measure(name: str, *, as_json: bool, **options: Any) -> None:
+    try:
+        module = importlib.import_module(f"bench.{name}")
+    except ModuleNotFoundError as error:
+        if error.name not in ("bench", f"bench.{name}"):
+            raise
+        raise Stop(USAGE, "the measurements are part of the source tree: run this in a clone of the repository") from error
+    result = module.run(**{key: value for key, value in options.items() if value is not None}, say=words)
+    if as_json:
+        json_data(result)
+        return
+    table(("figure", "value"), _rows(result))
+
+
+def _rows(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for name, one in value.items():
+        if isinstance(one, dict):
+            rows += _rows(one, f"{prefix}{name}.")
+        else:
+            rows.append((prefix + name, f"{one:.3f}" if isinstance(one, float) else str(one)))
+    return rows
+
+
+@click.group(cls=TearlineGroup)
+def bench() -> None:
+    """Measure this machine; every figure names what it measures, --json gives it to machines.
+
+    \b
+    Examples:
+      tearline bench audience
+      tearline bench relay --json
+    """
+
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Data for machines.")
+
+
+@bench.command(cls=_COMMAND)
+@_JSON
+def audience(as_json: bool) -> None:  # noqa: FBT001
+    """Decide one bulletin over 18,000 agencies and 200 rules."""
+    _measure("audience", as_json=as_json)
+
+
+@bench.command(cls=_COMMAND)
+@_JSON
+def seal(as_json: bool) -> None:  # noqa: FBT001
+    """Seal and unseal for 4, 50 and 500 recipients."""
+    _measure("seal", as_json=as_json)
+
+
+@bench.command(cls=_COMMAND)
+@click.option("--recipients", type=click.IntRange(1, 8), default=4, show_default=True)
+@click.option("--size", type=click.IntRange(64, 400_000), default=2048, show_default=True, help="Bytes of content.")
+@click.option("--rate", type=click.FloatRange(1, 500), default=20, show_default=True, help="Bulletins a second.")
+@click.option("--count", type=click.IntRange(10, 100_000), default=300, show_default=True)
+@_JSON
+def relay(recipients: int, size: int, rate: float, count: int, as_json: bool) -> None:  # noqa: FBT001
+    """Submit to readable in the recipients' inboxes, against raw NATS of the same bytes on the same server."""
+    _measure("relay", as_json=as_json, recipients=recipients, size=size, rate=rate, count=count)
+
+
+@bench.command(cls=_COMMAND)
+@click.option("--seconds", type=click.IntRange(5, 3600), default=30, show_default=True)
+@_JSON
+def idle(seconds: int, as_json: bool) -> None:  # noqa: FBT001
+    """Memory and processor time of a gateway that has nothing to do."""
+    _measure("idle", as_json=as_json, seconds=seconds)
+
+
+@bench.command(cls=_COMMAND)
+@click.option("--minutes", type=click.FloatRange(0.1, 600), default=10, show_default=True)
+@click.option("--rate", type=click.FloatRange(1, 500), default=60, show_default=True, help="Bulletins a second.")
+@_JSON
+def soak(minutes: float, rate: float, as_json: bool) -> None:  # noqa: FBT001
+    """Steady load for minutes: is memory flat, is anything lost or late?"""
+    _measure("soak", as_json=as_json, minutes=minutes, rate=rate)

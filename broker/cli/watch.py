@@ -1,0 +1,92 @@
+"""How things stand: `status` and `doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from adapters.client import GatewayClient
+from broker.cli.access import with_gateway
+from broker.cli.errors import FAILED, TearlineGroup
+from broker.cli.output import data, json_data, table, words
+
+_COMMAND = TearlineGroup.command_class
+
+
+@click.command(cls=_COMMAND)
+@click.option("--watch", is_flag=True, help="Ask again every second, until Ctrl-C.")
+@with_gateway
+async def status(client: GatewayClient, watch: bool, as_json: bool) -> None:  # noqa: FBT001
+    """What the gateway says of itself: relay, releases, what waits, what is late and for whom.
+
+    \b
+    Examples:
+      tearline status --as jttf-springfield
+      tearline status --as jttf-springfield --watch
+    """
+    while True:
+        now = await client.status()
+        if as_json:
+            json_data(now)
+        else:
+            if watch:
+                click.clear()
+            _show(now)
+        if not watch:
+            return
+        await asyncio.sleep(1.0)
+
+
+@click.command(cls=_COMMAND)
+@click.option("--gateway-config", type=click.Path(path_type=Path, exists=True), help="Check what this gateway will use.")
+@click.option(
+    "--data",
+    "data_folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="Folder whose disk is measured.",
+)
+@click.option("--nats", metavar="URL", help="Monitoring address of a nats-server, for example http://127.0.0.1:8222.")
+@click.option("--json", "as_json", is_flag=True, help="Data for machines.")
+def doctor(gateway_config: Path | None, data_folder: Path, nats: str | None, as_json: bool) -> None:  # noqa: FBT001
+    """Check versions, OpenSSL and its FIPS flag, clock, disk, NATS and the age of keys.
+
+    Exit status 1 when a check fails. A warning is no failure.
+
+    \b
+    Examples:
+      tearline doctor
+      tearline doctor --gateway-config run/demo/gateways/jttf.toml --nats http://127.0.0.1:8222
+    """
+    from broker.ops.doctor import examine
+
+    findings = examine(gateway_config=gateway_config, data=data_folder, nats=nats, environ=os.environ)
+    failed = [one for one in findings if one.verdict == "fail"]
+    if as_json:
+        json_data({"ok": not failed, "checks": [one.as_json() for one in findings]})
+    else:
+        table(("", "check", "found"), [(one.verdict, one.check, one.found) for one in findings])
+        warned = sum(one.verdict == "warn" for one in findings)
+        words(f"{len(failed)} failed, {warned} warned, {len(findings)} checked")
+    if failed:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _show(now: dict[str, Any]) -> None:
+    queue = now.get("queue", {})
+    relay = now.get("relay", {})
+    connected = relay.get("connected") if isinstance(relay, dict) else relay
+    releases = now.get("releases", {})
+    data(f"gateway {now.get('gateway')}: {'relay connected' if connected else 'RELAY NOT CONNECTED, bulletins wait safely'}")
+    data(f"rules {releases.get('rules')}, directory {releases.get('directory')}")
+    oldest = f", oldest since {queue['oldest']}" if queue.get("oldest") else ""
+    data(f"waiting: {queue.get('waiting', 0)}{oldest}")
+    late = now.get("late", [])
+    if late:
+        table(("late", "for", "since"), [(row["bulletin"], row["agency"], str(row["since"])) for row in late])
+    else:
+        data("nothing is late")
