@@ -1,0 +1,178 @@
+"""The notice: one recipient agency's keys, terms and place in the audience, sealed to that agency alone.
+
+Bound, through HPKE's info and the AAD, to the header, the body, the recipient's name and its very key: a notice cannot
+be moved to another envelope, re-addressed, or given a body whose part 0 was encrypted anew.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from broker.seal import cbor, cose, padding, primitives
+from broker.seal.audience import Tree, encode_rights, leaf, plant, recipient_seed
+from broker.seal.cose import Encrypt
+from broker.seal.errors import SealError, require
+from broker.seal.keys import KemKey, PublicKey
+from broker.seal.manifest import MAX_DEPTH
+from broker.seal.primitives import HASH_SIZE, SEED_SIZE, Random
+from broker.seal.shape import Shape
+from broker.seal.terms import (
+    Addressee,
+    Reference,
+    Terms,
+    encode_references,
+    encode_terms,
+    parse_references,
+    parse_terms,
+)
+from broker.seal.witness import MAX_NOTICE_CONTENT, Secrets, parse_keys
+
+_KEYS: Final = frozenset(range(1, 8))
+_SHAPE: Final = Shape("notice-content")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NoticeContent:
+    """What a notice says; nothing of it is believed before the signed audience root confirms it."""
+
+    sender: str
+    keys: Mapping[int, bytes]
+    terms: Terms
+    seed: bytes
+    place: int
+    path: bytes
+    references: tuple[Reference, ...]
+
+    def encode(self) -> bytes:
+        return cbor.encode(
+            {
+                1: self.sender,
+                2: dict(self.keys),
+                3: encode_terms(self.terms),
+                4: self.seed,
+                5: self.place,
+                6: self.path,
+                7: encode_references(self.references),
+            }
+        )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The portions it gives keys for."""
+        return tuple(sorted(index for index in self.keys if index))
+
+
+def notice_context(hh: bytes, body_digest: bytes, recipient: str, kem_key: bytes) -> bytes:
+    """Both layers' context: header, body, recipient, key."""
+    return cbor.encode(["tearline notice", hh, body_digest, recipient, primitives.sha256(kem_key)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class NoticeSource:
+    """A bulletin's secrets with its audience tree grown, ready to make any number of notices."""
+
+    secrets: Secrets
+    tree: Tree
+    addressees: Mapping[str, Addressee]
+
+
+def grow(secrets: Secrets) -> NoticeSource:
+    """The source for a stored bulletin's notices: the tree is the same as when it was sealed."""
+    return NoticeSource(
+        secrets=secrets,
+        tree=grow_tree(secrets.audience, secrets.tree_seed, secrets.hh),
+        addressees={addressee.agency: addressee for addressee in secrets.audience},
+    )
+
+
+def grow_tree(audience: tuple[Addressee, ...], tree_seed: bytes, hh: bytes) -> Tree:
+    leaves = []
+    for addressee in audience:
+        rights = encode_rights(addressee.parts, addressee.terms, addressee.references)
+        seed = recipient_seed(tree_seed, hh, addressee.agency)
+        leaves.append((addressee.agency, leaf(hh, seed, addressee.agency, rights)))
+    return plant(leaves, tree_seed, hh)
+
+
+def _content(source: NoticeSource, recipient: str) -> bytes:
+    secrets, addressee = source.secrets, source.addressees[recipient]
+    return NoticeContent(
+        sender=secrets.sender,
+        keys={index: secrets.keys[index] for index in (0, *addressee.parts)},
+        terms=addressee.terms,
+        seed=recipient_seed(secrets.tree_seed, secrets.hh, recipient),
+        place=source.tree.places[recipient],
+        path=source.tree.path(recipient),
+        references=addressee.references,
+    ).encode()
+
+
+def shared_size(audience: tuple[Addressee, ...], sender: str, depth: int) -> int:
+    """The one padded length of all notices of a bulletin, so that none tells how much it grants.
+
+    Raises:
+        SealError: `too-large` when the terms of a recipient do not fit a notice.
+    """
+    empty = NoticeContent(
+        sender=sender,
+        keys={},
+        terms=Terms(),
+        seed=bytes(SEED_SIZE),
+        place=2**depth,
+        path=bytes(depth * HASH_SIZE),
+        references=(),
+    )
+    rights = {encode_rights(one.parts, one.terms, one.references): one.parts for one in audience}
+    # A key costs 35 bytes (index, head, 32); the parts inside `rights` are counted once too often, which is harmless.
+    longest = len(empty.encode()) + max(len(encoded) + 35 * (len(given) + 1) for encoded, given in rights.items())
+    size = padding.padme(longest + 1)
+    require(size <= MAX_NOTICE_CONTENT, "too-large", "the terms of a recipient do not fit a notice")
+    return size
+
+
+def make_notice(source: NoticeSource, recipient: str, kem: PublicKey, *, random: Random = os.urandom) -> bytes:
+    """The notice for one agency of the audience, sealed to its KEM key.
+
+    Raises:
+        SealError: `not-addressed`, `classical-kem` or `bad-key`.
+    """
+    require(recipient in source.addressees, "not-addressed")
+    context = notice_context(source.secrets.hh, source.secrets.body_digest, recipient, kem.key)
+    content = padding.pad(_content(source, recipient), source.secrets.notice_size)
+    return cose.encrypt_to(kem, content, context, random)
+
+
+def open_notice(notice: Encrypt, hh: bytes, body_digest: bytes, recipient: str, key: KemKey) -> NoticeContent:
+    """What the notice says.
+
+    Raises:
+        SealError: `notice-open` when it is not for this header, body, recipient and key; `notice-content`.
+    """
+    context = notice_context(hh, body_digest, recipient, key.public.key)
+    padded = cose.decrypt_with(key, notice, context, "notice-open")
+    content = padding.unpad(padded, "notice-content")
+    return parse_content(content)
+
+
+def parse_content(content: bytes) -> NoticeContent:
+    """The notice's plaintext.
+
+    Raises:
+        SealError: `notice-content`.
+    """
+    fields = _SHAPE.map(cbor.decode(content, limit=MAX_NOTICE_CONTENT, code="notice-content"), _KEYS)
+    path = fields[6]
+    if type(path) is not bytes or len(path) > MAX_DEPTH * HASH_SIZE:
+        raise SealError("notice-content", "a path longer than any tree")
+    return NoticeContent(
+        sender=_SHAPE.agency(fields[1]),
+        keys=parse_keys(fields[2], _SHAPE),
+        terms=parse_terms(fields[3], _SHAPE),
+        seed=_SHAPE.bytes(fields[4], SEED_SIZE),
+        place=_SHAPE.uint(fields[5]),
+        path=path,
+        references=parse_references(fields[7], _SHAPE),
+    )
