@@ -15,7 +15,7 @@ from broker.seal import cbor, primitives
 from broker.seal.errors import require
 from broker.seal.manifest import MAX_DEPTH, MIN_DEPTH
 from broker.seal.primitives import HASH_SIZE
-from broker.seal.terms import Reference, Terms, encode_references, encode_terms
+from broker.seal.terms import Addressee, Reference, Terms, encode_references, encode_terms
 
 _LABEL: Final = cbor.tstr("tearline leaf")
 _RANK_SIZE: Final = 16  # random sort keys of 128 bits: no ties worth a thought
@@ -26,6 +26,18 @@ def encode_rights(parts: tuple[int, ...], terms: Terms, references: tuple[Refere
     return b"".join(
         (cbor.encode(list(parts)), cbor.encode(encode_terms(terms)), cbor.encode(encode_references(references)))
     )
+
+
+def rights_of(audience: Sequence[Addressee]) -> list[bytes]:
+    """`encode_rights` of everyone, in order; addressees that share their terms (the usual case) share the work."""
+    known: dict[tuple[tuple[int, ...], int, int], bytes] = {}
+    rights = []
+    for one in audience:
+        same = (one.parts, id(one.terms), id(one.references))
+        if same not in known:
+            known[same] = encode_rights(one.parts, one.terms, one.references)
+        rights.append(known[same])
+    return rights
 
 
 def leaf(hh: bytes, seed: bytes, recipient: str, rights: bytes) -> bytes:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.seal import cbor, cose, padding, primitives
-from broker.seal.audience import Tree, encode_rights, leaf, plant, recipient_seed
+from broker.seal.audience import Tree, leaf, plant, recipient_seed, rights_of
 from broker.seal.cose import Encrypt
 from broker.seal.errors import SealError, require
 from broker.seal.keys import KemKey, PublicKey
@@ -81,19 +81,18 @@ class NoticeSource:
 
 def grow(secrets: Secrets) -> NoticeSource:
     """The source for a stored bulletin's notices: the tree is the same as when it was sealed."""
-    return NoticeSource(
-        secrets=secrets,
-        tree=grow_tree(secrets.audience, secrets.tree_seed, secrets.hh),
-        addressees={addressee.agency: addressee for addressee in secrets.audience},
-    )
+    return source_of(secrets, grow_tree(secrets.audience, rights_of(secrets.audience), secrets.tree_seed, secrets.hh))
 
 
-def grow_tree(audience: tuple[Addressee, ...], tree_seed: bytes, hh: bytes) -> Tree:
+def source_of(secrets: Secrets, tree: Tree) -> NoticeSource:
+    return NoticeSource(secrets=secrets, tree=tree, addressees={one.agency: one for one in secrets.audience})
+
+
+def grow_tree(audience: tuple[Addressee, ...], rights: list[bytes], tree_seed: bytes, hh: bytes) -> Tree:
     leaves = []
-    for addressee in audience:
-        rights = encode_rights(addressee.parts, addressee.terms, addressee.references)
+    for addressee, given in zip(audience, rights, strict=True):
         seed = recipient_seed(tree_seed, hh, addressee.agency)
-        leaves.append((addressee.agency, leaf(hh, seed, addressee.agency, rights)))
+        leaves.append((addressee.agency, leaf(hh, seed, addressee.agency, given)))
     return plant(leaves, tree_seed, hh)
 
 
@@ -110,7 +109,7 @@ def _content(source: NoticeSource, recipient: str) -> bytes:
     ).encode()
 
 
-def shared_size(audience: tuple[Addressee, ...], sender: str, depth: int) -> int:
+def shared_size(audience: tuple[Addressee, ...], rights: list[bytes], sender: str, depth: int) -> int:
     """The one padded length of all notices of a bulletin, so that none tells how much it grants.
 
     Raises:
@@ -125,9 +124,10 @@ def shared_size(audience: tuple[Addressee, ...], sender: str, depth: int) -> int
         path=bytes(depth * HASH_SIZE),
         references=(),
     )
-    rights = {encode_rights(one.parts, one.terms, one.references): one.parts for one in audience}
     # A key costs 35 bytes (index, head, 32); the parts inside `rights` are counted once too often, which is harmless.
-    longest = len(empty.encode()) + max(len(encoded) + 35 * (len(given) + 1) for encoded, given in rights.items())
+    longest = len(empty.encode()) + max(
+        len(given) + 35 * (len(one.parts) + 1) for one, given in zip(audience, rights, strict=True)
+    )
     size = padding.padme(longest + 1)
     require(size <= MAX_NOTICE_CONTENT, "too-large", "the terms of a recipient do not fit a notice")
     return size

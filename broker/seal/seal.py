@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from broker.seal import cose, parts, primitives
+from broker.seal.audience import rights_of
 from broker.seal.envelope import MAX_BODY, decode_body, encode_body
 from broker.seal.errors import require
 from broker.seal.header import ID_SIZE, PRECEDENCES, Header, expiry_hours, header_hash
@@ -25,7 +26,7 @@ from broker.seal.manifest import (
     Manifest,
     manifest_context,
 )
-from broker.seal.notice import NoticeSource, grow_tree, shared_size
+from broker.seal.notice import NoticeSource, grow_tree, shared_size, source_of
 from broker.seal.primitives import HASH_SIZE, KEY_SIZE, SEED_SIZE, Random
 from broker.seal.shape import Shape, milliseconds
 from broker.seal.terms import Addressee, check_addressee
@@ -91,7 +92,8 @@ def seal(draft: Draft, signing: SigningKeys, *, random: Random = os.urandom) -> 
     ]
 
     tree_seed = random(SEED_SIZE)
-    tree = grow_tree(draft.audience, tree_seed, hh)
+    rights = rights_of(draft.audience)
+    tree = grow_tree(draft.audience, rights, tree_seed, hh)
 
     manifest = Manifest(
         sender=draft.sender,
@@ -121,13 +123,10 @@ def seal(draft: Draft, signing: SigningKeys, *, random: Random = os.urandom) -> 
         manifest_digest=primitives.sha256(signed),
         keys=keys,
         tree_seed=tree_seed,
-        notice_size=shared_size(draft.audience, draft.sender, tree.depth),
+        notice_size=shared_size(draft.audience, rights, draft.sender, tree.depth),
         audience=draft.audience,
     )
-    source = NoticeSource(
-        secrets=secrets, tree=tree, addressees={addressee.agency: addressee for addressee in draft.audience}
-    )
-    return Sealed(id=header.id, header=raw_header, body=body, secrets=secrets, source=source)
+    return Sealed(id=header.id, header=raw_header, body=body, secrets=secrets, source=source_of(secrets, tree))
 
 
 def _check(draft: Draft) -> None:
@@ -145,8 +144,13 @@ def _check(draft: Draft) -> None:
     _SHAPE.bytes(draft.rules[1], HASH_SIZE)
     _SHAPE.uint(draft.directory, MAX_RELEASE)
     _SHAPE.text(draft.retention, MAX_RETENTION)
+    checked = set()
     for addressee in draft.audience:
-        check_addressee(addressee, len(draft.parts))
+        _SHAPE.agency(addressee.agency)
+        same = (addressee.parts, id(addressee.terms), id(addressee.references))
+        if same not in checked:
+            check_addressee(addressee, len(draft.parts))
+            checked.add(same)
 
 
 def open_own(body: bytes, secrets: Secrets) -> dict[int, bytes]:

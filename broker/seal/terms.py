@@ -130,7 +130,6 @@ class Addressee:
 def check_addressee(addressee: Addressee, portions: int) -> None:
     """Refuse what a recipient would refuse, before it is signed."""
     shape = Shape("bad-draft")
-    shape.agency(addressee.agency)
     parts = addressee.parts
     require(parts == tuple(sorted(set(parts))), "bad-draft", "parts are not sorted")
     require(all(1 <= part <= portions for part in parts), "bad-draft", "a part that does not exist")
