@@ -43,3 +43,21 @@ class SettingsError(ValueError):
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
+
+
+class DocumentRefusedError(ValueError):
+    """A foreign document will not be taken; `detail` never repeats its text.
+
+    `pointer` is an RFC 6901 pointer into a JSON document or a path of element names into an XML one.
+    """
+
+    def __init__(self, code: str, pointer: str = "", detail: str = "") -> None:
+        super().__init__(f"{code} at `{pointer}`: {detail}")
+        self.code = code
+        self.pointer = pointer
+        self.detail = detail
+
+    @property
+    def may_be_incomplete(self) -> bool:
+        """Whether a file that is still being written would look like this."""
+        return self.code in {"not-json", "not-xml", "empty", "invalid-utf-8"}
