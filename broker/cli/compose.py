@@ -50,7 +50,7 @@ def request_for(
         "info_class": "investigative",
         "category": category,
         "area": {"counties": list(areas)},
-        "portions": [_portion(question, {"tlp": tlp, "caveats": list(caveats)}, "criminal predicate")],
+        "portions": [_portion(question, _marking(tlp, caveats), "criminal predicate")],
     }
 
 
@@ -101,3 +101,8 @@ def _portion(text: str, marking: dict[str, Any], basis: str | None) -> dict[str,
 
 def _in_days(days: int) -> str:
     return (now() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _marking(tlp: str, caveats: Sequence[str]) -> dict[str, Any]:
+    # Controls are written out even when there are none: what nobody stated is unknown, and unknown blocks.
+    return {"classification": "U", "tlp": tlp, "dissemination": [], "caveats": list(caveats)}
