@@ -1,0 +1,214 @@
+"""The effect of an accepted envelope, in one transaction: inbox, replay entry, receipt owed, event, audit (DESIGN 6.5)."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+from uuid import UUID
+
+from broker.gateway import receipts
+from broker.gateway.clock import to_ms
+from broker.gateway.core import Node
+from broker.gateway.recheck import Rechecked
+from broker.seal import Envelope, Unsealed
+from broker.store import audit, bulletins, events
+
+Connection: TypeAlias = sqlite3.Connection
+
+# The replay key outlives the envelope, so that a copy the relay kept back too long is still recognised (DESIGN 7).
+REMEMBER_AFTER_EXPIRY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One notice of one envelope, opened and judged."""
+
+    agency: str
+    envelope: Envelope
+    unsealed: Unsealed
+    checked: Rechecked
+
+    def reference(self, kind: str) -> UUID | None:
+        """The bulletin this one refers to in that way."""
+        return next((item.bulletin for item in self.unsealed.references if item.kind == kind), None)
+
+
+def record(node: Node, connection: Connection, arrival: Arrival) -> None:
+    """Writes everything an arrival changes. A second copy that raced the first changes nothing."""
+    unsealed, agency = arrival.unsealed, arrival.agency
+    manifest = unsealed.manifest
+    ident = arrival.checked.bulletin
+    fresh = bulletins.remember(
+        connection,
+        sender=unsealed.sender,
+        envelope=arrival.envelope.header.id,
+        recipient=agency,
+        body_digest=arrival.envelope.body_digest,
+        bulletin=ident.bytes,
+        forget=to_ms(manifest.expires + REMEMBER_AFTER_EXPIRY),
+    )
+    if not fresh:
+        return
+    bulletins.high_water(connection, "clock", node.now_ms())
+    connection.execute("DELETE FROM replay WHERE forget < ?", (node.now_ms(),))
+    copy = _store(node, connection, arrival)
+    if copy is None:
+        _conflict(node, connection, arrival)
+        return
+    match manifest.kind:
+        case "recall" | "purge":
+            _withdrawn(node, connection, arrival)
+        case "escalation":
+            _escalated(node, connection, arrival)
+        case _:
+            _delivered(node, connection, arrival, copy)
+    receipts.owe(node, connection, copy, "stored")
+
+
+def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row | None:
+    unsealed, manifest, agency = arrival.unsealed, arrival.unsealed.manifest, arrival.agency
+    ident = arrival.checked.bulletin
+    key_name = node.vault.key_for(agency, manifest.retention, node.now())
+    documents = arrival.checked.documents
+    first = next(iter(documents.values()), None)
+    names = {number: document.portion.id for number, document in documents.items()}
+    terms = {
+        "obligations": {names[number]: dict(value) for number, value in arrival.checked.obligations.items()},
+        "named": list(unsealed.terms.named),
+        "note": unsealed.terms.note,
+    }
+    supersedes, in_reply_to = arrival.reference("supersedes"), arrival.reference("in_reply_to")
+    added = bulletins.add(
+        connection,
+        bulletins.Copy(
+            agency=agency,
+            id=ident.bytes,
+            role="recipient",
+            sender=unsealed.sender,
+            envelope=arrival.envelope.header.id,
+            header_hash=arrival.envelope.hh,
+            body_digest=arrival.envelope.body_digest,
+            control_number=first.control_number if first else "",
+            kind=manifest.kind,
+            product=first.product if first else None,
+            precedence=arrival.envelope.header.precedence,
+            status=manifest.status,
+            portions=json.dumps(list(names.values())),
+            created=to_ms(manifest.created),
+            arrived=node.now_ms(),
+            expires=to_ms(manifest.expires),
+            due=to_ms(first.due) if first and first.due else None,
+            rules=manifest.rules[0],
+            directory=manifest.directory,
+            header=arrival.envelope.raw_header,
+            body=arrival.envelope.body,
+            keyring_sealed=node.vault.seal(agency, key_name, unsealed.witness.encode(), "keyring", ident.bytes),
+            record_sealed=node.vault.seal_words(agency, key_name, terms, "record", ident.bytes),
+            storage_key=key_name,
+            supersedes=supersedes.bytes if supersedes else None,
+            in_reply_to=in_reply_to.bytes if in_reply_to else None,
+        ),
+    )
+    return _copy(connection, agency, ident) if added else None
+
+
+def _copy(connection: Connection, agency: str, ident: UUID) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = connection.execute(
+        "SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, ident.bytes)
+    ).fetchone()
+    return row
+
+
+def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlite3.Row) -> None:
+    agency, sender, ident = arrival.agency, arrival.unsealed.sender, arrival.checked.bulletin
+    audit.record(
+        connection,
+        agency=agency,
+        at=node.now_ms(),
+        event="received",
+        bulletin=ident,
+        peer=sender,
+        detail={"portions": json.loads(copy["portions"]), "rules": copy["rules"], "directory": copy["directory"]},
+    )
+    if bulletins.buried(connection, agency, sender, ident.bytes):
+        # The recall overtook it: it is never shown, and its originator is told that it is gone.
+        receipts.owe(node, connection, copy, "stored")
+        receipts.purge_with_receipt(node, connection, copy)
+        return
+    superseded = arrival.reference("supersedes")
+    if superseded is not None:
+        bulletins.supersede(connection, agency, sender, superseded.bytes, ident.bytes)
+    events.append(connection, agency=agency, event="bulletin", at=node.now_ms(), bulletin=ident)
+    node.metrics.received.labels(agency=agency, precedence=copy["precedence"]).inc()
+
+
+def _withdrawn(node: Node, connection: Connection, arrival: Arrival) -> None:
+    """A recall (or purge notice): only the original signer's counts, and it counts before its bulletin too."""
+    about = arrival.reference("recalls") or arrival.reference("purges")
+    if about is None:
+        return
+    agency, sender = arrival.agency, arrival.unsealed.sender
+    bulletins.bury(connection, agency=agency, sender=sender, bulletin=about.bytes, at=node.now_ms())
+    copy = _copy(connection, agency, about)
+    if copy is None or copy["role"] != "recipient" or copy["sender"] != sender or copy["recalled"] is not None:
+        return
+    receipts.purge_with_receipt(node, connection, copy)
+    key_name = str(copy["storage_key"])
+    words = node.vault.seal_words(agency, key_name, {"reason": arrival.unsealed.terms.note}, "event", about.bytes)
+    events.append(
+        connection,
+        agency=agency,
+        event="recall",
+        at=node.now_ms(),
+        bulletin=about,
+        detail={"from": sender, "control_number": copy["control_number"]},
+        words=(words, key_name),
+    )
+
+
+def _escalated(node: Node, connection: Connection, arrival: Arrival) -> None:
+    """Nobody here acknowledged in time: the originator asks for the alternate contact of this agency's own entry."""
+    about = arrival.reference("escalates")
+    copy = _copy(connection, arrival.agency, about) if about is not None else None
+    if about is None or copy is None or copy["sender"] != arrival.unsealed.sender:
+        return
+    contact = node.contact(arrival.agency)
+    events.append(
+        connection,
+        agency=arrival.agency,
+        event="escalation",
+        at=node.now_ms(),
+        bulletin=about,
+        detail={
+            "from": copy["sender"],
+            "control_number": copy["control_number"],
+            "contact": contact,
+            "due": copy["due"],
+        },
+    )
+    audit.record(
+        connection,
+        agency=arrival.agency,
+        at=node.now_ms(),
+        event="escalated to the alternate contact",
+        bulletin=about,
+        peer=arrival.unsealed.sender,
+    )
+
+
+def _conflict(node: Node, connection: Connection, arrival: Arrival) -> None:
+    """Another envelope claims a bulletin id this agency holds already: kept as an alarm, never as a second delivery."""
+    node.metrics.alarms.labels(code="bulletin-id-taken").inc()
+    audit.record(
+        connection,
+        agency=arrival.agency,
+        at=node.now_ms(),
+        event="envelope refused",
+        bulletin=arrival.checked.bulletin,
+        peer=arrival.unsealed.sender,
+        detail={"code": "bulletin-id-taken", "verified": True},
+    )
+    receipts.owe_refusal(node, connection, arrival.agency, arrival.unsealed.witness, "bulletin-id-taken")

@@ -1,0 +1,85 @@
+"""What persons and adapters do with a bulletin they have: confirm, read, acknowledge, act; and recall one's own."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+from uuid import UUID
+
+from broker.gateway import control, receipts
+from broker.gateway.core import Node
+from broker.gateway.problems import ProblemError
+from broker.gateway.tokens import Grant
+from broker.store import audit, bulletins, events
+
+PERSONAL = ("read", "acknowledged", "acted")
+MAX_WORDS = 2000
+
+
+async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: str, note: str = "") -> dict[str, Any]:
+    """Records a person's act and owes its signed receipt to the originator. Repeating it changes nothing.
+
+    Raises:
+        ProblemError: not a rung for persons, not in this agency's inbox, recalled, or not one of the named (TLP:RED).
+    """
+    if rung not in PERSONAL:
+        raise ProblemError(422, "bad-request", f"rung is one of {', '.join(PERSONAL)}", pointer="/rung")
+    if len(person) + len(note) > MAX_WORDS:
+        raise ProblemError(422, "bad-request", "person and note are longer than 2,000 characters", pointer="/note")
+    row = bulletins.find(node.store, grant.agency, ident)
+    if row is None or row["role"] != "recipient":
+        raise ProblemError(404, "not-found")
+    if row["recalled"] is not None:
+        raise ProblemError(409, "already-recalled")
+    words = {"person": person, "note": note} if note else {"person": person}
+    climbed = await node.store.write(lambda connection: receipts.owe(node, connection, row, rung, words=words))
+    node.claims.ring()
+    return {"id": str(ident), "rung": rung, "recorded": climbed}
+
+
+async def confirm(node: Node, grant: Grant, seq: int) -> None:
+    """Moves the subscriber's mark; every bulletin passed by it has been fetched."""
+
+    def mark(connection: sqlite3.Connection) -> int:
+        taken = events.confirm(connection, grant.id, grant.agency, seq)
+        owed = 0
+        for ident in taken:
+            row = connection.execute(
+                "SELECT * FROM bulletins WHERE agency = ? AND id = ? AND role = 'recipient'",
+                (grant.agency, ident.bytes),
+            ).fetchone()
+            if row is not None and row["recalled"] is None:
+                owed += receipts.owe(node, connection, row, "fetched")
+        return owed
+
+    if await node.store.write(mark):
+        node.claims.ring()
+
+
+async def recall(node: Node, grant: Grant, ident: UUID, *, reason: str) -> dict[str, Any]:
+    """Recalls one's own bulletin from its whole recorded audience.
+
+    Raises:
+        ProblemError: 404, 403 ``not-the-originator``, 409 ``already-recalled``.
+    """
+    if len(reason) > MAX_WORDS:
+        raise ProblemError(422, "bad-request", "a reason has at most 2,000 characters", pointer="/reason")
+    row = bulletins.find(node.store, grant.agency, ident)
+    if row is None or row["kind"] in control.REFERENCE:
+        raise ProblemError(404, "not-found")
+    if row["role"] != "originator":
+        await node.store.write(
+            lambda connection: audit.record(
+                connection, agency=grant.agency, at=node.now_ms(), event="recall refused", bulletin=ident
+            )
+        )
+        raise ProblemError(403, "not-the-originator")
+    if row["recalled"] is not None:
+        raise ProblemError(409, "already-recalled")
+    message = control.recall(node, row, reason=reason)
+    if message is None:
+        raise ProblemError(409, "nobody-permitted", "nobody was ever sent this bulletin")
+    await node.store.write(lambda connection: control.record_recall(node, connection, message, row, whole=True))
+    node.outbox.ring()
+    node.deadlines.ring()
+    return {"id": str(message.id), "recalls": str(ident), "audience": list(message.recipients)}

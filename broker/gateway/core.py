@@ -1,0 +1,79 @@
+"""What every flow of the gateway holds in its hands, built once by ``service``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from broker.gateway.bells import Bell
+from broker.gateway.clock import to_ms
+from broker.gateway.metrics import Metrics
+from broker.gateway.problems import ProblemError
+from broker.gateway.settings import Settings
+from broker.gateway.vault import Vault
+from broker.relay.link import Link
+from broker.store.database import Database
+from broker.trust import AgencyKeys, Directory, Rules, TrustStore
+from policy import Decider
+
+
+@dataclass(slots=True, kw_only=True)
+class Node:
+    """One running gateway: its settings, keys, verified releases, disk and line to the relay."""
+
+    settings: Settings
+    keys: Mapping[str, AgencyKeys]
+    trust: TrustStore
+    vault: Vault
+    store: Database
+    link: Link
+    metrics: Metrics
+    now: Callable[[], datetime]
+    outbox: Bell = field(default_factory=Bell)
+    claims: Bell = field(default_factory=Bell)
+    deadlines: Bell = field(default_factory=Bell)
+    events: Bell = field(default_factory=Bell)
+    submitting: set[tuple[str, str]] = field(default_factory=set)
+    numbers: dict[str, int] = field(default_factory=dict)
+    stopping: bool = False
+
+    def now_ms(self) -> int:
+        """The wall clock in milliseconds."""
+        return to_ms(self.now())
+
+    def gateway_of(self, agency: str) -> str:
+        """The gateway that hosts an agency, by the newest directory."""
+        if self.trust.directory is None:
+            raise ProblemError(503, "not-ready")
+        return self.trust.directory.gateway_of(agency)
+
+    def contact(self, agency: str) -> dict[str, str]:
+        """Whom to reach at an agency when its duty desk is silent."""
+        if self.trust.directory is None:
+            raise ProblemError(503, "not-ready")
+        return dict(self.trust.directory.entry(agency).contacts["alternate"])
+
+    def in_force(self) -> tuple[Rules, Directory, Decider]:
+        """The releases a bulletin is decided under now.
+
+        Raises:
+            ProblemError: 503 ``not-ready``: no verified release of both kinds yet.
+        """
+        rules, directory = self.trust.rules, self.trust.directory
+        if rules is None or directory is None:
+            raise ProblemError(503, "not-ready")
+        return rules, directory, self.trust.decider(self.now())
+
+
+def bulletin_id(text: str) -> UUID:
+    """The UUID in a path.
+
+    Raises:
+        ProblemError: 404; a malformed id names nothing.
+    """
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise ProblemError(404, "not-found") from error

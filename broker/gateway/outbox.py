@@ -1,0 +1,172 @@
+"""The outbox: notices per recipient, one envelope per gateway, sent until every recipient's signed receipt is in.
+
+It works from the disk alone, most urgent first, so that nothing an earlier process accepted is forgotten. A notice is
+made once and kept: a retry sends the same bytes, and the relay's duplicate window can do its work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from broker.gateway.bells import wait
+from broker.gateway.clock import from_ms
+from broker.gateway.core import Node
+from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
+from broker.relay.subjects import envelope_subject
+from broker.seal import NoticeSource, Secrets, encode_envelope, grow, make_notice
+from broker.store import audit, deliveries
+
+log = structlog.get_logger()
+
+# One round: enough to share an fsync on the relay (above some 20 an atomic batch pays), few enough that a FLASH that
+# arrives meanwhile waits only for a round.
+ROUND = 64
+# Above this an envelope is split by notices (the relay's limit is 1 MB, with headers).
+MAX_ENVELOPE = 900_000
+IDLE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Packet:
+    """One envelope for one gateway and the deliveries in it."""
+
+    outgoing: Outgoing
+    rows: tuple[sqlite3.Row, ...]
+    notices: tuple[bytes, ...]
+
+
+async def run(node: Node) -> None:
+    """Sends what is due, for ever."""
+    while True:
+        rung = node.outbox.listen()
+        sent = await send_due(node)
+        if sent:
+            continue
+        pause = IDLE_SECONDS
+        upcoming = deliveries.next_attempt(node.store)
+        if upcoming is not None:
+            pause = min(pause, max(0.05, (upcoming - node.now_ms()) / 1000))
+        if not node.link.connected:
+            pause = min(pause, 0.2)
+        await wait(rung, pause)
+
+
+async def send_due(node: Node) -> int:
+    """Sends one round; returns how many deliveries were tried."""
+    if not node.link.connected:
+        return 0
+    rows = deliveries.waiting(node.store, node.now_ms(), limit=ROUND)
+    if not rows:
+        return 0
+    packets: list[_Packet] = []
+    for _, group in itertools.groupby(rows, key=lambda row: (row["agency"], row["id"])):
+        packets += await _packets(node, list(group))
+    outcomes = await node.link.publish([packet.outgoing for packet in packets])
+    await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
+    return len(rows)
+
+
+async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
+    agency, ident = rows[0]["agency"], bytes(rows[0]["id"])
+    copy = node.store.read_one("SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, ident))
+    if copy is None or copy["body"] is None or copy["expires"] <= node.now_ms():
+        await node.store.write(lambda connection: _give_up(node, connection, agency, ident, rows))
+        return []
+    keyring = node.vault.open(agency, copy["storage_key"], copy["keyring_sealed"], "keyring", ident)
+    source = grow(Secrets.decode(keyring))
+    header, body = bytes(copy["header"]), bytes(copy["body"])
+    expires = from_ms(copy["expires"])
+    packets: list[_Packet] = []
+    for gateway, group in _by_gateway(node, rows):
+        made: list[tuple[sqlite3.Row, bytes]] = []
+        for row in group:
+            made.append((row, _notice(node, source, row)))
+            await asyncio.sleep(0)  # a notice costs half a millisecond: let a FLASH's request in between
+        packets += _split(node, gateway, copy["precedence"], expires, header, body, made)
+    return packets
+
+
+def _notice(node: Node, source: NoticeSource, row: sqlite3.Row) -> bytes:
+    if row["notice"] is not None:
+        return bytes(row["notice"])
+    directory = node.trust.directory
+    if directory is None:
+        raise RuntimeError  # a delivery was recorded under a directory, and releases are never dropped
+    return make_notice(source, row["recipient"], directory.signer(row["recipient"]).kem[0])
+
+
+def _by_gateway(node: Node, rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row]]]:
+    ordered = sorted(rows, key=lambda row: (row["gateway"], row["recipient"]))
+    for gateway, group in itertools.groupby(ordered, key=lambda row: str(row["gateway"])):
+        yield gateway, list(group)
+
+
+def _split(
+    node: Node,
+    gateway: str,
+    precedence: str,
+    expires: datetime,
+    header: bytes,
+    body: bytes,
+    made: list[tuple[sqlite3.Row, bytes]],
+) -> list[_Packet]:
+    room = max(1, (MAX_ENVELOPE - len(header) - len(body)) // max(len(notice) + 8 for _, notice in made))
+    subject = envelope_subject(node.settings.name, gateway, precedence)
+    packets = []
+    for start in range(0, len(made), room):
+        chunk = made[start : start + room]
+        notices = tuple(notice for _, notice in chunk)
+        outgoing = Outgoing(subject=subject, payload=encode_envelope(header, body, notices), expires_at=expires)
+        packets.append(_Packet(outgoing=outgoing, rows=tuple(row for row, _ in chunk), notices=notices))
+    return packets
+
+
+def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], outcomes: list[Outcome]) -> None:
+    now = node.now_ms()
+    retries = node.settings.retry_seconds
+    for packet, outcome in zip(packets, outcomes, strict=True):
+        for row, notice in zip(packet.rows, packet.notices, strict=True):
+            attempts = int(row["attempts"])
+            relayed = outcome == RELAYED or (outcome == DUPLICATE and attempts > 0)
+            retry = now + int(1000 * retries[min(attempts, len(retries) - 1)])
+            if outcome == DUPLICATE and attempts == 0:
+                # Somebody stored these very bytes before us, and we sent them to nobody: not relayed (DESIGN 8).
+                node.metrics.alarms.labels(code="duplicate-on-first-attempt").inc()
+                log.error("relay called a first attempt a duplicate", gateway=row["gateway"])
+                retry = now
+            if not relayed and outcome != DUPLICATE:
+                retry = now + 250
+            if attempts and relayed:
+                node.metrics.resent.inc()
+            fresh = outcome == DUPLICATE and attempts == 0
+            deliveries.sent(
+                connection,
+                agency=row["agency"],
+                bulletin=bytes(row["id"]),
+                recipient=row["recipient"],
+                notice=None if fresh else notice,
+                relayed_at=now if relayed else None,
+                retry_at=retry,
+                counts=outcome.state != "failed",
+            )
+
+
+def _give_up(node: Node, connection: sqlite3.Connection, agency: str, ident: bytes, rows: list[sqlite3.Row]) -> None:
+    for row in rows:
+        deliveries.expire(connection, agency=agency, bulletin=ident, recipient=row["recipient"], at=node.now_ms())
+        audit.record(
+            connection,
+            agency=agency,
+            at=node.now_ms(),
+            event="delivery expired",
+            bulletin=UUID(bytes=ident),
+            peer=row["recipient"],
+        )

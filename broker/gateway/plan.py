@@ -1,0 +1,165 @@
+"""From a bulletin and the rules in force to who gets which portion, under what obligations, by which rule. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from broker.model import (
+    ACKNOWLEDGE_WITHIN,
+    Bulletin,
+    Portion,
+    Precedence,
+    parse_portion_document,
+    portion_attributes,
+    portion_document,
+)
+from broker.seal import Addressee, Reference, Terms
+from broker.trust import Directory
+from policy import Attributes, Decider, Obligations, Vocabulary
+
+ACKNOWLEDGE = "acknowledge within"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """A portion that some rule would have shared with an agency and a never rule held back."""
+
+    agency: str
+    portion: str
+    rules: tuple[str, ...]
+    always: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What the rules say about one bulletin. ``addressees`` never holds the originator."""
+
+    addressees: tuple[Addressee, ...]
+    documents: tuple[bytes, ...]
+    granted_by: dict[str, tuple[str, ...]]
+    withheld: tuple[Withheld, ...]
+    precedence: Precedence
+    warnings: tuple[str, ...]
+
+    def due(self, recipient: str, bulletin: Bulletin) -> datetime:
+        """When a person of that agency must have acknowledged: the earlier of rule (or goal) and ``due``."""
+        addressee = next(a for a in self.addressees if a.agency == recipient)
+        seconds = [int(o[ACKNOWLEDGE]) for o in addressee.terms.obligations.values() if ACKNOWLEDGE in o]  # type: ignore[arg-type]
+        goal = bulletin.created + (timedelta(seconds=min(seconds)) if seconds else ACKNOWLEDGE_WITHIN[self.precedence])
+        return min(goal, bulletin.due) if bulletin.due else goal
+
+
+def plan(
+    bulletin: Bulletin,
+    *,
+    decider: Decider,
+    directory: Directory,
+    vocabulary: Vocabulary,
+    requester: str | None,
+    references: tuple[Reference, ...],
+) -> Plan:
+    """Decides every portion of a bulletin and gathers the outcome per recipient.
+
+    A decision that leaves somebody out is a value, not an error: ``addressees`` may be empty.
+    """
+    documents = tuple(portion_document(bulletin, portion) for portion in bulletin.portions)
+    obligations: dict[str, dict[int, Obligations]] = {}
+    rules: dict[str, set[str]] = {}
+    withheld: list[Withheld] = []
+    for number, (portion, document) in enumerate(zip(bulletin.portions, documents, strict=True), start=1):
+        attributes = attributes_of(
+            document,
+            agency=bulletin.agency,
+            named=frozenset(named.agency for named in bulletin.named),
+            approved=frozenset(bulletin.approved),
+            directory=directory,
+            vocabulary=vocabulary,
+            requester=requester,
+        )
+        decision = decider.decide(attributes)
+        for agency in decision.audience:
+            if agency == bulletin.agency:
+                continue
+            obligations.setdefault(agency, {})[number] = decision.obligations(agency)
+            rules.setdefault(agency, set()).update(decision.granted_by(agency))
+        always = decision.blocked_always
+        withheld += [
+            Withheld(agency=agency, portion=portion.id, rules=blocking, always=agency in always)
+            for agency, blocking in decision.withheld.items()
+            if agency != bulletin.agency
+        ]
+    persons: dict[str, list[str]] = {}
+    for named in bulletin.named:
+        persons.setdefault(named.agency, []).append(named.person)
+    addressees = tuple(
+        Addressee(
+            agency=agency,
+            parts=tuple(sorted(parts)),
+            terms=Terms(
+                obligations=parts,
+                named=tuple(persons.get(agency, ())),
+                approved=agency in bulletin.approved,
+                note="",
+            ),
+            references=references,
+        )
+        for agency, parts in sorted(obligations.items())
+    )
+    return Plan(
+        addressees=addressees,
+        documents=documents,
+        granted_by={agency: tuple(sorted(names)) for agency, names in rules.items()},
+        withheld=tuple(withheld),
+        precedence=_highest(bulletin.precedence, addressees),
+        warnings=_warnings(bulletin, addressees, withheld),
+    )
+
+
+def attributes_of(
+    document: bytes,
+    *,
+    agency: str,
+    named: frozenset[str],
+    approved: frozenset[str],
+    directory: Directory,
+    vocabulary: Vocabulary,
+    requester: str | None,
+) -> Attributes:
+    """What the rules see of one portion: read back from the very bytes that will travel."""
+    return portion_attributes(
+        parse_portion_document(document),
+        origin=directory.agencies.get(agency, {}),
+        named=named,
+        approved=approved,
+        requester=requester,
+        vocabulary=vocabulary,
+    )
+
+
+def _highest(submitted: Precedence, addressees: tuple[Addressee, ...]) -> Precedence:
+    asked = [
+        Precedence(str(obligations["precedence"]))
+        for addressee in addressees
+        for obligations in addressee.terms.obligations.values()
+        if "precedence" in obligations
+    ]
+    return max([submitted, *asked])
+
+
+def _warnings(bulletin: Bulletin, addressees: tuple[Addressee, ...], withheld: list[Withheld]) -> tuple[str, ...]:
+    # The author should hear at once that somebody who would have been warned was not, and what would help.
+    found = [
+        f"an `always` rule granted {item.agency} portion {item.portion}, but {', '.join(item.rules)} holds it back: phone them"
+        for item in withheld
+        if item.always
+    ]
+    reached = {addressee.agency for addressee in addressees}
+    missed = {item.agency for item in withheld if item.agency not in reached}
+    if missed and not any(_is_tearline(portion) for portion in bulletin.portions):
+        found.append(f"the full text is held back from {len(missed)} agencies and no tearline was written for them")
+    return tuple(found)
+
+
+def _is_tearline(portion: Portion) -> bool:
+    return portion.version == "tearline"

@@ -1,0 +1,163 @@
+"""The composition root: one gateway from its settings, its tasks, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+
+from broker.gateway import deliver, escalate, outbox, receipts
+from broker.gateway.api import application
+from broker.gateway.core import Node
+from broker.gateway.metrics import Metrics
+from broker.gateway.settings import Settings
+from broker.gateway.tokens import Tokens
+from broker.gateway.vault import Vault
+from broker.ops import clock
+from broker.relay.link import Link
+from broker.relay.nkeys import Nkey
+from broker.seal import AgencyKeys
+from broker.store import bulletins
+from broker.store.database import Database
+from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
+
+log = structlog.get_logger()
+
+
+class StartError(Exception):
+    """The gateway cannot start; the message says what to mend."""
+
+
+@contextlib.asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Node]:
+    """A running gateway without its HTTP side: releases followed, outbox, inbox, receipts and deadlines at work.
+
+    Raises:
+        StartError: missing or unusable keys, or an HTTP parser that is not the hardened one.
+        TrustError, StoreError: cached releases or the store are unusable.
+    """
+    _require_c_parser()
+    keys, gateway_keys = _load_keys(settings)
+    trust = TrustStore(settings.data / "releases", settings.root)
+    store = Database.open(settings.data / "gateway.sqlite")
+    try:
+        link = Link(
+            gateway=settings.name,
+            nkey=Nkey(public=gateway_keys.public, sign=gateway_keys.sign),
+            servers=settings.relay,
+            now=clock.now,
+            tls=ssl.create_default_context(cafile=settings.relay_ca) if settings.relay_ca else None,
+        )
+        node = Node(
+            settings=settings,
+            keys=keys,
+            trust=trust,
+            vault=Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies}),
+            store=store,
+            link=link,
+            metrics=Metrics(),
+            now=clock.now,
+        )
+        await _check_clock(node)
+        async with link, asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(work(node), name=work.__module__)
+                for work in (_releases, outbox.run, deliver.run, receipts.run, escalate.run)
+            ]
+            try:
+                yield node
+            finally:
+                node.stopping = True
+                node.events.ring()
+                for task in tasks:
+                    task.cancel()
+    finally:
+        store.close()
+
+
+async def run(settings: Settings) -> None:
+    """Runs a gateway until SIGTERM or SIGINT; answers what is under way, then ends."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with gateway(settings) as node:
+        runner = web.AppRunner(application(node, Tokens(settings.tokens)), access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings)).start()
+            log.info("gateway ready", gateway=settings.name, agencies=list(settings.agencies), listen=settings.listen)
+            await stop.wait()
+            node.stopping = True
+            node.events.ring()
+        finally:
+            await runner.cleanup()
+    log.info("gateway ended", gateway=settings.name)
+
+
+async def _releases(node: Node) -> None:
+    """Takes new releases as they come; one that doesn't verify is recorded and changes nothing."""
+    async for raw in node.link.releases():
+        try:
+            accepted = node.trust.offer(raw, now=node.now())
+        except TrustError as error:
+            node.metrics.refused.labels(where="release", code=error.code).inc()
+            log.warning("release refused", code=error.code)
+            continue
+        if accepted is not None:
+            log.info("release in force", type=accepted.type, number=accepted.number)
+            node.outbox.ring()
+
+
+async def _check_clock(node: Node) -> None:
+    # A clock that went back would accept what expired and reopen replay windows: say so at once.
+    highest = bulletins.meta(node.store, "clock")
+    if node.now_ms() + node.settings.skew_seconds * 1000 < highest:
+        node.metrics.alarms.labels(code="clock-went-back").inc()
+        log.error(
+            "the clock is behind the highest time this gateway has seen", seconds=(highest - node.now_ms()) // 1000
+        )
+
+
+def _load_keys(settings: Settings) -> tuple[Mapping[str, AgencyKeys], GatewayKeys]:
+    allow = settings.unsafe_example_keys
+    try:
+        keys = {
+            agency: load_agency_keys(settings.keys / f"{agency}.json", allow_example=allow)
+            for agency in settings.agencies
+        }
+        gateway_keys = load_gateway_keys(settings.keys / f"{settings.name}.nkey.json", allow_example=allow)
+    except TrustError as error:
+        raise StartError(f"{error.code}: {error}") from error
+    wrong = [agency for agency, held in keys.items() if held.agency != agency]
+    if wrong:
+        raise StartError(f"the key file of {wrong[0]} holds another agency's keys")
+    return keys, gateway_keys
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    _require_private(settings.tls_key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    return context
+
+
+def _require_private(path: Path) -> None:
+    if path.stat().st_mode & 0o077:
+        raise StartError(f"{path.name} can be read by others; chmod 600")
+
+
+def _require_c_parser() -> None:
+    # The pure-Python parser had the request-smuggling holes (CVE-2025-69224 and others); the C one is built in the wheel.
+    if HttpRequestParser is HttpRequestParserPy:
+        raise StartError("aiohttp runs without its C parser; install its wheel and unset AIOHTTP_NO_EXTENSIONS")

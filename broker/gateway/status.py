@@ -1,0 +1,61 @@
+"""One look at a gateway: what waits, for whom, since when, and whether anything must not be as it is."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from broker.gateway.clock import text
+from broker.gateway.core import Node
+from broker.store import deliveries
+
+SHOWN = 50
+
+
+def report(node: Node) -> dict[str, Any]:
+    """What ``GET /v1/status`` shows. No content, no marking: ids, agencies, times."""
+    backlog = deliveries.backlog(node.store)
+    rules, directory = node.trust.rules, node.trust.directory
+    return {
+        "gateway": node.settings.name,
+        "agencies": list(node.settings.agencies),
+        "relay": {"connected": node.link.connected},
+        "releases": {
+            "rules": {"number": rules.number, "hash": rules.hash.hex()} if rules else None,
+            "directory": {"number": directory.number, "hash": directory.hash.hex()} if directory else None,
+        },
+        "queue": {"waiting": backlog["waiting"], "oldest": text(backlog["oldest"])},
+        "late": [
+            {
+                "agency": row["agency"],
+                "bulletin": str(UUID(bytes=row["id"])),
+                "recipient": row["recipient"],
+                "state": row["state"],
+                "due": text(row["due"]),
+                "escalated": row["escalated"] is not None,
+            }
+            for row in deliveries.late(node.store, node.now_ms(), limit=SHOWN)
+        ],
+        "alarms": _alarms(node),
+    }
+
+
+def refresh(node: Node) -> None:
+    """Brings the gauges up to now."""
+    backlog = deliveries.backlog(node.store)
+    node.metrics.waiting.set(backlog["waiting"])
+    node.metrics.oldest.set((backlog["oldest"] or 0) / 1000)
+    node.metrics.connected.set(node.link.connected)
+    if node.trust.rules is not None:
+        node.metrics.release.labels(type="rules").set(node.trust.rules.number)
+    if node.trust.directory is not None:
+        node.metrics.release.labels(type="directory").set(node.trust.directory.number)
+
+
+def _alarms(node: Node) -> dict[str, int]:
+    return {
+        sample.labels["code"]: int(sample.value)
+        for metric in node.metrics.alarms.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }

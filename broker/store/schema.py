@@ -1,0 +1,196 @@
+"""The gateway's tables and how one version becomes the next.
+
+Free text of a bulletin never stands in a column: what could hold some (content, persons, notes, reasons) is in a
+``*_sealed`` blob under the agency's storage key. Columns hold what lists and deadlines need. Times are milliseconds
+since the epoch, UTC; ids are 16 bytes.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE bulletins (
+        agency TEXT NOT NULL,              -- whose copy this is
+        id BLOB NOT NULL,                  -- the bulletin's UUID
+        role TEXT NOT NULL CHECK (role IN ('originator', 'recipient')),
+        sender TEXT NOT NULL,
+        envelope BLOB NOT NULL,            -- the 16 bytes of the clear header
+        header_hash BLOB NOT NULL,
+        body_digest BLOB NOT NULL,
+        control_number TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        product TEXT,
+        precedence TEXT NOT NULL,
+        status TEXT NOT NULL,
+        portions TEXT NOT NULL,            -- JSON array of the portion ids held
+        created INTEGER NOT NULL,
+        arrived INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        due INTEGER,
+        rules INTEGER NOT NULL,
+        directory INTEGER NOT NULL,
+        header BLOB NOT NULL,
+        body BLOB,                         -- NULL once purged
+        keyring_sealed BLOB,               -- NULL once purged: nothing else opens the body
+        record_sealed BLOB,                -- originator: the submission's own fields; recipient: terms
+        storage_key TEXT NOT NULL,         -- class and month of the storage key the blobs are under
+        rung TEXT,                         -- recipient: the highest rung this agency has climbed
+        receipts INTEGER NOT NULL DEFAULT 0,
+        recalled INTEGER,
+        superseded_by BLOB,
+        supersedes BLOB,
+        in_reply_to BLOB,
+        PRIMARY KEY (agency, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX bulletins_by_header ON bulletins (header_hash, agency);
+    CREATE INDEX bulletins_by_arrival ON bulletins (agency, role, arrived);
+
+    CREATE TABLE deliveries (
+        agency TEXT NOT NULL,              -- the originator
+        id BLOB NOT NULL,
+        recipient TEXT NOT NULL,
+        gateway TEXT NOT NULL,
+        rank INTEGER NOT NULL,             -- 3 FLASH .. 0 ROUTINE
+        portions TEXT NOT NULL,
+        rules TEXT NOT NULL,               -- JSON array of the rules that granted it
+        state TEXT NOT NULL,               -- queued, relayed, a rung, refused, withdrawn
+        notice BLOB,                       -- made once: a retry sends the same bytes
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt INTEGER,              -- NULL: nothing more to send
+        created INTEGER NOT NULL,
+        relayed INTEGER, stored INTEGER, fetched INTEGER, read INTEGER, acknowledged INTEGER, acted INTEGER,
+        purged INTEGER, refused INTEGER,
+        code TEXT,
+        person_sealed BLOB,
+        due INTEGER,
+        escalated INTEGER,
+        PRIMARY KEY (agency, id, recipient),
+        FOREIGN KEY (agency, id) REFERENCES bulletins (agency, id)
+    ) WITHOUT ROWID;
+    CREATE INDEX deliveries_waiting ON deliveries (rank DESC, next_attempt) WHERE next_attempt IS NOT NULL;
+    CREATE INDEX deliveries_due ON deliveries (due)
+        WHERE due IS NOT NULL AND acknowledged IS NULL AND escalated IS NULL;
+
+    CREATE TABLE replay (
+        sender TEXT NOT NULL,
+        envelope BLOB NOT NULL,
+        recipient TEXT NOT NULL,
+        body_digest BLOB NOT NULL,
+        id BLOB,
+        forget INTEGER NOT NULL,
+        PRIMARY KEY (sender, envelope, recipient)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE tombstones (
+        agency TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        id BLOB NOT NULL,
+        digest BLOB,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (agency, sender, id)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE claims (                  -- receipts this gateway owes
+        number INTEGER PRIMARY KEY,
+        agency TEXT NOT NULL,
+        originator TEXT NOT NULL,
+        id BLOB NOT NULL,
+        rung TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        urgent INTEGER NOT NULL,
+        words_sealed BLOB,
+        storage_key TEXT NOT NULL,
+        payload BLOB,                      -- made in advance, where the keyring it needs was about to be destroyed
+        sent INTEGER
+    );
+    CREATE INDEX claims_unsent ON claims (urgent DESC, number) WHERE sent IS NULL;
+    CREATE INDEX claims_of ON claims (agency, id);
+
+    CREATE TABLE evidence (                -- signed receipts as they came, for whoever must be shown
+        digest BLOB PRIMARY KEY,
+        agency TEXT NOT NULL,
+        signer TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        document_sealed BLOB NOT NULL,
+        storage_key TEXT NOT NULL
+    ) WITHOUT ROWID;
+
+    CREATE TABLE events (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        agency TEXT NOT NULL,
+        event TEXT NOT NULL,
+        id BLOB,
+        at INTEGER NOT NULL,
+        detail TEXT NOT NULL,
+        words_sealed BLOB,
+        storage_key TEXT
+    );
+    CREATE INDEX events_of ON events (agency, seq);
+    CREATE INDEX events_about ON events (agency, id);
+
+    CREATE TABLE subscribers (
+        token TEXT NOT NULL,
+        agency TEXT NOT NULL,
+        confirmed INTEGER NOT NULL,
+        PRIMARY KEY (token, agency)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE idempotency (
+        agency TEXT NOT NULL,
+        key TEXT NOT NULL,
+        request BLOB NOT NULL,
+        status INTEGER NOT NULL,
+        answer TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        PRIMARY KEY (agency, key)
+    ) WITHOUT ROWID;
+
+    CREATE TABLE audit (
+        seq INTEGER PRIMARY KEY,
+        agency TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        event TEXT NOT NULL,
+        id BLOB,
+        peer TEXT,
+        detail TEXT NOT NULL,
+        previous BLOB NOT NULL,
+        hash BLOB NOT NULL
+    );
+    CREATE INDEX audit_about ON audit (agency, id);
+    CREATE TRIGGER audit_is_append_only_1 BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+    CREATE TRIGGER audit_is_append_only_2 BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;
+
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+    """,
+)
+
+
+class NewerStoreError(sqlite3.DatabaseError):
+    """The file was written by newer software, which this one must not touch."""
+
+
+def refuse_newer(connection: sqlite3.Connection) -> int:
+    """The file's version; asked before anything is written to it.
+
+    Raises:
+        NewerStoreError: the file was written by newer software.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version > len(MIGRATIONS):
+        message = f"store version {version} is newer than this software's {len(MIGRATIONS)}"
+        raise NewerStoreError(message)
+    return version
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Brings the schema to the newest version, one committed step at a time.
+
+    Raises:
+        NewerStoreError: the file was written by newer software.
+    """
+    version = refuse_newer(connection)
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE;{script};PRAGMA user_version={number};COMMIT;")
