@@ -66,6 +66,7 @@ class Puller:
         self._pulls: dict[str, _Pull] = {}
         self._count = 0
         self._not_before = 0.0
+        self._refused = ""
         self._wake = asyncio.Event()
 
     @property
@@ -144,6 +145,7 @@ class Puller:
                 pull.left -= 1
                 break
         self._ready[delivery.sequence] = delivery
+        self._refused = ""
         self._arrived()
         self._wake.set()
 
@@ -153,7 +155,9 @@ class Puller:
         reason = (message.headers or {}).get("Description", "")
         # Two seconds passed, or the request was filled up to its byte limit: the daily course.
         if not (status == "408" or (status == "409" and ("Completed" in reason or "MaxBytes" in reason))):
-            log.warning("pull refused", lane=self._name, status=status, reason=reason)
+            if status != self._refused:  # said once, not twice a second
+                log.warning("pull refused", lane=self._name, status=status, reason=reason)
+            self._refused = status
             self._not_before = asyncio.get_running_loop().time() + _REFUSED_WAIT
         self._wake.set()
 

@@ -33,7 +33,9 @@ async def test_every_relayed_outcome_survives_repeated_kills_of_nats_server(exch
         waiting = [b"%d %d" % (kill, n) for n in range(60)]
         killed = False
         while waiting:
-            outcomes = await a.publish([outgoing(envelope_subject("a", "b", "FLASH"), payload) for payload in waiting[:10]])
+            outcomes = await a.publish(
+                [outgoing(envelope_subject("a", "b", "FLASH"), payload) for payload in waiting[:10]]
+            )
             # A repetition after `unknown` may be a duplicate: then it had been stored.
             done = {p for p, o in zip(waiting, outcomes, strict=False) if o.state in {"relayed", "duplicate"}}
             relayed |= done

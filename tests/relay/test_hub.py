@@ -30,7 +30,7 @@ async def test_streams_are_as_the_design_says(exchange: Exchange) -> None:
     for name, config in infos.items():
         work = name != "RELEASES"
         assert config.retention == ("workqueue" if work else "limits")
-        assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work or None, True)
+        assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work, True)
         assert config.allow_direct is not work
         assert config.max_consumers == 5000
         assert not config.allow_rollup_hdrs
@@ -136,7 +136,9 @@ def test_hub_keys_that_others_can_read_are_refused(tmp_path) -> None:
     assert caught.value.code == "keys-too-open"
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"hub": "AA==", "system": "AA=="}', '{"hub": 1, "system": 2}', "\xff"])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"hub": "AA==", "system": "AA=="}', '{"hub": 1, "system": 2}', "\xff"]
+)
 def test_damaged_hub_keys_are_refused(tmp_path, text) -> None:
     path = tmp_path / "hub.json"
     path.write_bytes(text.encode("latin-1"))

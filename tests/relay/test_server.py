@@ -32,6 +32,16 @@ def alive(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+def listeners(pid: int, ports: set[int]) -> set[str]:
+    """Read from the kernel's table which addresses listen on these ports."""
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    ]
+    return {row[1] for row in rows if row[3] == "0A" and int(row[1].rpartition(":")[2], 16) in ports}
+
+
 async def test_two_servers_on_one_store_folder_are_refused(exchange: Exchange, monkeypatch) -> None:
     monkeypatch.setattr("broker.relay.server._LOCK_WITHIN", 0.2)
     with pytest.raises(RelayError) as caught:
@@ -156,12 +166,7 @@ async def test_a_server_that_cannot_restart_is_tried_again_until_it_can(tmp_path
 
 async def test_nothing_listens_but_on_loopback_and_files_are_private(exchange: Exchange) -> None:
     ports = json.loads((exchange.folder / "ports.json").read_text())
-    listening = {
-        line.split()[1]
-        for table in ("tcp", "tcp6")
-        for line in Path(f"/proc/{exchange.server.pid}/net/{table}").read_text().splitlines()[1:]
-        if line.split()[3] == "0A" and int(line.split()[1].rpartition(":")[2], 16) in ports.values()
-    }
+    listening = listeners(exchange.server.pid, set(ports.values()))
     assert {address.partition(":")[0] for address in listening} == {"0100007F"}
     for name in ("server.conf", "accounts.conf", "ports.json", "lock"):
         assert stat.S_IMODE((exchange.folder / name).stat().st_mode) == 0o600

@@ -46,12 +46,22 @@ def test_any_text_is_a_gateway_name_or_refused_with_its_code(text) -> None:
     try:
         name = gateway_name(text)
     except RelayError as error:
-        assert error.code == "bad-gateway-name"
+        outcome = error.code
     else:
-        assert re.fullmatch(r"[a-z0-9-]{1,63}", name, re.ASCII)
+        outcome = name
+    assert outcome == "bad-gateway-name" or (outcome == text and re.fullmatch(r"[a-z0-9-]{1,63}", text))
 
 
-@given(st.one_of(st.text(), st.lists(st.one_of(names, st.sampled_from(["env", "*", ">", "FLASH", "RECEIPT", "release", "rules", "1", "0", "01", ""]))).map(".".join)))
+@given(
+    st.one_of(
+        st.text(),
+        st.lists(
+            st.one_of(
+                names, st.sampled_from(["env", "*", ">", "FLASH", "RECEIPT", "release", "rules", "1", "0", "01", ""])
+            )
+        ).map(".".join),
+    )
+)
 def test_any_text_is_a_subject_that_would_be_made_or_refused(text) -> None:
     try:
         subject = parse_subject(text)
@@ -66,7 +76,9 @@ def test_any_text_is_a_subject_that_would_be_made_or_refused(text) -> None:
             assert release_subject(subject.type, subject.number) == text
 
 
-@pytest.mark.parametrize("name", ["", "*", ">", "a.b", "a.*", "A", "a b", "-a", "a-", "a\n", "ä", "a" * 64, "$sys", "_inbox"])
+@pytest.mark.parametrize(
+    "name", ["", "*", ">", "a.b", "a.*", "A", "a b", "-a", "a-", "a\n", "ä", "a" * 64, "$sys", "_inbox"]
+)
 def test_a_name_that_could_widen_an_address_is_refused(name) -> None:
     for make in (lambda: envelope_subject(name, "b", "FLASH"), lambda: receipt_subject("a", name)):
         with pytest.raises(RelayError) as caught:
