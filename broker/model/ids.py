@@ -10,7 +10,7 @@ from uuid import UUID
 
 from broker.model.refusal import Refusal
 
-_CONTROL_NUMBER: Final = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{0,61}[A-Z0-9])?-[0-9]{4}-[0-9]{6,9}")
+_CONTROL_NUMBER: Final = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{0,78}[A-Z0-9])?", re.ASCII)
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 

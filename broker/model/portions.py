@@ -34,7 +34,7 @@ _XML_TYPE: Final = re.compile(r"(?:application|text)/(?:[a-z0-9.+-]+\+)?xml(?:;.
 _PLAIN_TYPE: Final = re.compile(r"text/plain(?:; ?charset=utf-8)?", re.ASCII | re.IGNORECASE)
 _DOCTYPE: Final = re.compile(r"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 # A stand-in for what the gateway assigns later, at least as long as the real one: the size check needs no more.
-_UNNUMBERED: Final = (UUID(int=0), "X" * 64 + "-2026-000000000", datetime(2026, 1, 1, microsecond=1, tzinfo=UTC))
+_UNNUMBERED: Final = (UUID(int=0), "X" * 80, datetime(2026, 1, 1, microsecond=1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -167,10 +167,10 @@ class Submission:
         """Return the document this was parsed from, with absent fields left out and counties as codes."""
         return write_submission(self)
 
-    def accept(self, bulletin_id: UUID, control_number: str, created: datetime) -> Bulletin:
+    def accept(self, id: UUID, control_number: str, created: datetime) -> Bulletin:  # noqa: A002 - the field's name
         """Return the bulletin this becomes once the gateway has numbered it."""
         said = {field.name: getattr(self, field.name) for field in fields(Submission)}
-        return Bulletin(id=bulletin_id, control_number=control_number, created=created, **said)
+        return Bulletin(id=id, control_number=control_number, created=created, **said)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

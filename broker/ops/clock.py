@@ -1,0 +1,16 @@
+"""The only reader of the clock. Pure rooms are given the time; whoever gives it asks here."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Return the wall clock, aware and in UTC."""
+    return datetime.now(tz=UTC)  # noqa: TID251 - the one place
+
+
+def monotonic() -> float:
+    """Return seconds that never go back; only differences mean something."""
+    return time.monotonic()
