@@ -7,6 +7,7 @@ import importlib
 from typing import Final
 
 import click
+from typing_extensions import override
 
 from broker.cli.errors import TearlineGroup
 
@@ -37,10 +38,12 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
 class _Lazy(TearlineGroup):
     """Imports a command when it is asked for."""
 
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(COMMANDS)
 
+    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         del ctx
         if cmd_name not in COMMANDS:
@@ -51,6 +54,7 @@ class _Lazy(TearlineGroup):
             raise TypeError(f"`{module}.{attribute}` is not a command")
         return command
 
+    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):

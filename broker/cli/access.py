@@ -77,7 +77,9 @@ _OPTIONS: Final = (
         help="File with the adapter token, mode 0600.",
     ),
     click.option(
-        "--ca-file", type=click.Path(path_type=Path, dir_okay=False), help="Certificates to trust instead of the system's."
+        "--ca-file",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Certificates to trust instead of the system's.",
     ),
     click.option(
         "--as", "agency", envvar="TEARLINE_AGENCY", metavar="AGENCY", help="Act as this agency of a running demo."

@@ -19,8 +19,10 @@ def _measure(name: str, *, as_json: bool, **options: Any) -> None:
     except ModuleNotFoundError as error:
         if error.name not in ("bench", f"bench.{name}"):
             raise
-        raise Stop(USAGE, "the measurements are part of the source tree: run this in a clone of the repository") from error
-    result = module.run(**{key: value for key, value in options.items() if value is not None}, say=words)
+        raise Stop(
+            USAGE, "the measurements are part of the source tree: run this in a clone of the repository"
+        ) from error
+    result = module.run(**options)
     if as_json:
         json_data(result)
         return
@@ -51,18 +53,26 @@ def bench() -> None:
 _JSON = click.option("--json", "as_json", is_flag=True, help="Data for machines.")
 
 
+_SECONDS = click.option(
+    "--seconds", type=click.FloatRange(0.1, 3600), default=5, show_default=True, help="How long to measure."
+)
+
+
 @bench.command(cls=_COMMAND)
+@_SECONDS
 @_JSON
-def audience(as_json: bool) -> None:  # noqa: FBT001
+def audience(seconds: float, as_json: bool) -> None:
     """Decide one bulletin over 18,000 agencies and 200 rules."""
-    _measure("audience", as_json=as_json)
+    words("building an exchange of 18,000 agencies and 200 rules ...")
+    _measure("audience", as_json=as_json, seconds=seconds)
 
 
 @bench.command(cls=_COMMAND)
+@_SECONDS
 @_JSON
-def seal(as_json: bool) -> None:  # noqa: FBT001
+def seal(seconds: float, as_json: bool) -> None:
     """Seal and unseal for 4, 50 and 500 recipients."""
-    _measure("seal", as_json=as_json)
+    _measure("seal", as_json=as_json, seconds=seconds)
 
 
 @bench.command(cls=_COMMAND)
@@ -71,23 +81,23 @@ def seal(as_json: bool) -> None:  # noqa: FBT001
 @click.option("--rate", type=click.FloatRange(1, 500), default=20, show_default=True, help="Bulletins a second.")
 @click.option("--count", type=click.IntRange(10, 100_000), default=300, show_default=True)
 @_JSON
-def relay(recipients: int, size: int, rate: float, count: int, as_json: bool) -> None:  # noqa: FBT001
+def relay(recipients: int, size: int, rate: float, count: int, as_json: bool) -> None:
     """Submit to readable in the recipients' inboxes, against raw NATS of the same bytes on the same server."""
-    _measure("relay", as_json=as_json, recipients=recipients, size=size, rate=rate, count=count)
+    _measure("relay", as_json=as_json, recipients=recipients, size=size, rate=rate, count=count, say=words)
 
 
 @bench.command(cls=_COMMAND)
 @click.option("--seconds", type=click.IntRange(5, 3600), default=30, show_default=True)
 @_JSON
-def idle(seconds: int, as_json: bool) -> None:  # noqa: FBT001
+def idle(seconds: int, as_json: bool) -> None:
     """Memory and processor time of a gateway that has nothing to do."""
-    _measure("idle", as_json=as_json, seconds=seconds)
+    _measure("idle", as_json=as_json, seconds=seconds, say=words)
 
 
 @bench.command(cls=_COMMAND)
 @click.option("--minutes", type=click.FloatRange(0.1, 600), default=10, show_default=True)
 @click.option("--rate", type=click.FloatRange(1, 500), default=60, show_default=True, help="Bulletins a second.")
 @_JSON
-def soak(minutes: float, rate: float, as_json: bool) -> None:  # noqa: FBT001
+def soak(minutes: float, rate: float, as_json: bool) -> None:
     """Steady load for minutes: is memory flat, is anything lost or late?"""
-    _measure("soak", as_json=as_json, minutes=minutes, rate=rate)
+    _measure("soak", as_json=as_json, minutes=minutes, rate=rate, say=words)

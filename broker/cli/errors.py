@@ -6,6 +6,7 @@ import json
 from typing import Any, Final, NoReturn
 
 import click
+from typing_extensions import override
 
 from adapters.errors import GatewayError, GatewayRefusedError, GatewayUnreachableError
 from adapters.errors import SettingsError as ClientSettingsError
@@ -26,14 +27,15 @@ _USAGE_ERRORS: Final = frozenset(
 )
 
 
-class Stop(click.ClickException):  # noqa: N818 - an exit with a status, not always an error
+class Stop(click.ClickException):
     """Ends the command with a status; `words` go to stderr, `facts` (with --json) to stdout."""
 
     def __init__(self, status: int, words: str, facts: dict[str, Any] | None = None) -> None:
         super().__init__(words)
-        self.exit_code = status
+        self.status = status
         self.facts = facts
 
+    @override
     def show(self, file: Any = None) -> None:
         """Words to stderr, the facts to stdout when the caller is a machine."""
         del file
@@ -72,11 +74,15 @@ def as_stop(error: Exception) -> Stop | None:
 class _Mapped(click.Command):
     """A command whose errors become exit statuses."""
 
+    @override
     def invoke(self, ctx: click.Context) -> Any:
         if ctx.params.get("as_json"):
             ctx.find_root().meta["tearline.json"] = True
         try:
             return super().invoke(ctx)
+        except Stop as stop:
+            stop.show()
+            ctx.exit(stop.status)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
@@ -84,17 +90,18 @@ class _Mapped(click.Command):
         except BrokenPipeError:
             # `tearline inbox | head` is no error; the shell has closed the pipe and nobody reads on.
             raise click.exceptions.Exit(OK) from None
-        except Exception as error:
-            _end(error)
+        except Exception as error:  # noqa: BLE001 - one place decides what each error means to a shell
+            _end(error, ctx)
 
 
-def _end(error: Exception) -> NoReturn:
+def _end(error: Exception, ctx: click.Context) -> NoReturn:
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     stop = as_stop(error)
     if stop is None:
         raise error
-    raise stop from error
+    stop.show()
+    ctx.exit(stop.status)
 
 
 class TearlineGroup(click.Group):

@@ -19,7 +19,7 @@ _COMMAND = TearlineGroup.command_class
 @click.option("--follow", is_flag=True, help="Stay and show what arrives, until Ctrl-C.")
 @click.option("--sent", is_flag=True, help="The agency's own bulletins instead, with who has and who has not.")
 @with_gateway
-async def inbox(client: GatewayClient, bulletin: str | None, follow: bool, sent: bool, as_json: bool) -> None:  # noqa: FBT001
+async def inbox(client: GatewayClient, bulletin: str | None, follow: bool, sent: bool, as_json: bool) -> None:
     """List what the agency received, or show the BULLETIN with that id in full.
 
     \b
@@ -60,7 +60,7 @@ async def inbox(client: GatewayClient, bulletin: str | None, follow: bool, sent:
 @click.option("--person", required=True, help="Who; signed and shown to the originator.")
 @click.option("--note", default="", help="What the originator should know.")
 @with_gateway
-async def ack(client: GatewayClient, bulletin: str, rung: str, person: str, note: str, as_json: bool) -> None:  # noqa: FBT001
+async def ack(client: GatewayClient, bulletin: str, rung: str, person: str, note: str, as_json: bool) -> None:
     """Record that a person read, acknowledged or acted on a bulletin; the originator gets a signed receipt.
 
     \b
@@ -130,7 +130,13 @@ def _show(held: dict[str, Any], *, as_json: bool) -> None:
     if held.get("deliveries"):
         data("")
         rows = [
-            (row["agency"], " ".join(row["portions"]), row["state"], row.get("person") or "", "late" if row["late"] else "")
+            (
+                row["agency"],
+                " ".join(row["portions"]),
+                row["state"],
+                row.get("person") or "",
+                "late" if row["late"] else "",
+            )
             for row in held["deliveries"]
         ]
         table(("agency", "portions", "state", "person", ""), rows)

@@ -29,7 +29,7 @@ _KEY = click.option(
 @click.option("--dry-run", is_flag=True, help="Only ask who would get it; nothing is stored or sent.")
 @_KEY
 @with_gateway
-async def publish(client: GatewayClient, file: Path, dry_run: bool, key: str | None, as_json: bool) -> None:  # noqa: FBT001
+async def publish(client: GatewayClient, file: Path, dry_run: bool, key: str | None, as_json: bool) -> None:
     """Submit the bulletin in FILE (JSON; - for stdin).
 
     \b
@@ -58,7 +58,7 @@ async def publish(client: GatewayClient, file: Path, dry_run: bool, key: str | N
 @click.option("--days", type=click.IntRange(1, 30), default=7, show_default=True, help="How long it travels.")
 @_KEY
 @with_gateway
-async def rfi(client: GatewayClient, as_json: bool, key: str | None, **said: Any) -> None:  # noqa: FBT001
+async def rfi(client: GatewayClient, /, as_json: bool, key: str | None, **said: Any) -> None:
     """Ask QUESTION of the agencies that serve an area (a request for information).
 
     \b
@@ -81,8 +81,8 @@ async def rfi(client: GatewayClient, as_json: bool, key: str | None, **said: Any
 @click.option("--caveat", "caveats", multiple=True, help="Default: the caveats of the request.")
 @_KEY
 @with_gateway
-async def respond(  # noqa: FBT001
-    client: GatewayClient, request: str, text: str, feedback: bool, as_json: bool, key: str | None, **said: Any
+async def respond(
+    client: GatewayClient, /, request: str, text: str, feedback: bool, as_json: bool, key: str | None, **said: Any
 ) -> None:
     """Answer the request with id REQUEST by TEXT; only the agency that asked gets it.
 
@@ -102,7 +102,7 @@ async def respond(  # noqa: FBT001
 @click.argument("file", type=_FILE)
 @_KEY
 @with_gateway
-async def correct(client: GatewayClient, bulletin: str, file: Path, as_json: bool, key: str | None) -> None:  # noqa: FBT001
+async def correct(client: GatewayClient, bulletin: str, file: Path, as_json: bool, key: str | None) -> None:
     """Replace the own bulletin with id BULLETIN by the one in FILE.
 
     The rules decide the correction anew; who had the old one and may not have the new one gets a recall.
@@ -120,7 +120,7 @@ async def correct(client: GatewayClient, bulletin: str, file: Path, as_json: boo
 @click.argument("bulletin")
 @click.option("--reason", required=True, help="Why; the recipients read it.")
 @with_gateway
-async def recall(client: GatewayClient, bulletin: str, reason: str, as_json: bool) -> None:  # noqa: FBT001
+async def recall(client: GatewayClient, bulletin: str, reason: str, as_json: bool) -> None:
     """Withdraw the own bulletin with id BULLETIN from everyone who got it.
 
     \b

@@ -33,7 +33,7 @@ def rules() -> None:
 @rules.command(cls=_COMMAND)
 @click.argument("folder", type=_FOLDER)
 @click.option("--json", "as_json", is_flag=True, help="Data for machines.")
-def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001
+def check(folder: Path, as_json: bool) -> None:
     """Read vocabulary.yaml, rules.yaml and agencies.yaml in FOLDER and run the cases that stand with the rules.
 
     Exit status 1 when a case fails, 2 when a file cannot be read as rules.
@@ -50,7 +50,9 @@ def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001
         rows = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in results]
         json_data({"ok": not failed, "cases": rows})
     else:
-        table(("", "case", ""), [("ok" if one.passed else "FAILED", one.name, str(one.detail or "")) for one in results])
+        table(
+            ("", "case", ""), [("ok" if one.passed else "FAILED", one.name, str(one.detail or "")) for one in results]
+        )
         words(f"{len(results) - len(failed)} of {len(results)} cases hold")
     if failed:
         raise click.exceptions.Exit(FAILED)
@@ -63,12 +65,14 @@ def check(folder: Path, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--gateway", envvar="TEARLINE_GATEWAY", metavar="URL", help="The originator's gateway.")
 @click.option("--token-file", envvar="TEARLINE_TOKEN_FILE", type=click.Path(path_type=Path))
 @click.option("--ca-file", type=click.Path(path_type=Path))
-@click.option("--as", "agency", envvar="TEARLINE_AGENCY", metavar="AGENCY", help="Act as this agency of a running demo.")
-@click.option("--run", envvar="TEARLINE_RUN", type=click.Path(path_type=Path), default=access.DEFAULT_RUN, show_default=True)
+@click.option(
+    "--as", "agency", envvar="TEARLINE_AGENCY", metavar="AGENCY", help="Act as this agency of a running demo."
+)
+@click.option(
+    "--run", envvar="TEARLINE_RUN", type=click.Path(path_type=Path), default=access.DEFAULT_RUN, show_default=True
+)
 @click.option("--json", "as_json", is_flag=True, help="Data for machines.")
-def explain(  # noqa: FBT001
-    bulletin: str, recipient: str, folder: Path | None, as_json: bool, **where: Any
-) -> None:
+def explain(bulletin: str, recipient: str, folder: Path | None, as_json: bool, **where: Any) -> None:
     """Why did, or didn't, RECIPIENT get BULLETIN?
 
     BULLETIN is the id of an own bulletin (the gateway answers from what it recorded), or with --rules a file (the rules
@@ -79,7 +83,9 @@ def explain(  # noqa: FBT001
       tearline rules explain 0193… springfield-mayor --as chicago-pd
       tearline rules explain bolo.json peoria-pd --rules policy/rules.example
     """
-    answer = _from_rules(bulletin, recipient, folder) if folder else asyncio.run(_from_gateway(bulletin, recipient, where))
+    answer = (
+        _from_rules(bulletin, recipient, folder) if folder else asyncio.run(_from_gateway(bulletin, recipient, where))
+    )
     if as_json:
         json_data(answer)
         return

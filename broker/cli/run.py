@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,7 +22,7 @@ _CONFIG = click.Path(path_type=Path, dir_okay=False, exists=True)
 @click.argument("exchange", type=_CONFIG)
 @click.option("--check", is_flag=True, help="Only read the files and say what would run.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per happening.")
-def up(exchange: Path, check: bool, as_json: bool) -> None:  # noqa: FBT001 - click's flags
+def up(exchange: Path, check: bool, as_json: bool) -> None:
     """Run the hub, the gateways and the adapters that EXCHANGE names, until Ctrl-C.
 
     A process that crashes is started again (after 0.5 s, 1 s, 2 s … 30 s). Ctrl-C or SIGTERM ends them all within
@@ -35,12 +38,11 @@ def up(exchange: Path, check: bool, as_json: bool) -> None:  # noqa: FBT001 - cl
 
     made = plan(exchange, environ=os.environ)
     if check:
-        rows = [{"name": child.name, "command": list(child.command), "ready": child.ready} for child in made.children]
         if as_json:
-            json_data(rows)
+            json_data([{"name": one.name, "command": list(one.command), "ready": one.ready} for one in made.children])
         else:
-            for row in rows:
-                words(f"{row['name']}: {' '.join(row['command'])}")
+            for one in made.children:
+                words(f"{one.name}: {' '.join(one.command)}")
         return
     reporter = Reporter(lambda happening: json_data(happening) if as_json else None, words)
     failure = asyncio.run(run_until_stopped(made, reporter))
@@ -57,9 +59,9 @@ def hub(config: Path) -> None:
     Example:
       tearline hub hub.toml
     """
-    from broker.relay import hub as room
+    from broker.ops import hub as room
 
-    room.run(room.load(config, _own_environ()))
+    _run(room.run(room.load_hub_settings(config, _own_environ())))
 
 
 @click.command(cls=TearlineGroup.command_class)
@@ -73,7 +75,7 @@ def gateway(config: Path) -> None:
     """
     from broker.gateway import service, settings
 
-    service.run(settings.load(config, _own_environ()))
+    _run(service.run(settings.load(config, _own_environ())))
 
 
 @click.command(cls=TearlineGroup.command_class)
@@ -87,6 +89,18 @@ def adapter(kind: str, config: Path) -> None:
       tearline adapter city-police springfield-pd.toml
     """
     importlib.import_module(f"adapters.{kind.replace('-', '_')}").main(config)
+
+
+def _run(service: Coroutine[Any, Any, None]) -> None:
+    from broker.ops import log
+
+    log.configure()
+    if sys.platform == "linux":
+        import uvloop
+
+        uvloop.run(service)
+    else:
+        asyncio.run(service)
 
 
 def _own_environ() -> dict[str, str]:

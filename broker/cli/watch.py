@@ -20,7 +20,7 @@ _COMMAND = TearlineGroup.command_class
 @click.command(cls=_COMMAND)
 @click.option("--watch", is_flag=True, help="Ask again every second, until Ctrl-C.")
 @with_gateway
-async def status(client: GatewayClient, watch: bool, as_json: bool) -> None:  # noqa: FBT001
+async def status(client: GatewayClient, watch: bool, as_json: bool) -> None:
     """What the gateway says of itself: relay, releases, what waits, what is late and for whom.
 
     \b
@@ -42,7 +42,9 @@ async def status(client: GatewayClient, watch: bool, as_json: bool) -> None:  # 
 
 
 @click.command(cls=_COMMAND)
-@click.option("--gateway-config", type=click.Path(path_type=Path, exists=True), help="Check what this gateway will use.")
+@click.option(
+    "--gateway-config", type=click.Path(path_type=Path, exists=True), help="Check what this gateway will use."
+)
 @click.option(
     "--data",
     "data_folder",
@@ -52,7 +54,7 @@ async def status(client: GatewayClient, watch: bool, as_json: bool) -> None:  # 
 )
 @click.option("--nats", metavar="URL", help="Monitoring address of a nats-server, for example http://127.0.0.1:8222.")
 @click.option("--json", "as_json", is_flag=True, help="Data for machines.")
-def doctor(gateway_config: Path | None, data_folder: Path, nats: str | None, as_json: bool) -> None:  # noqa: FBT001
+def doctor(gateway_config: Path | None, data_folder: Path, nats: str | None, as_json: bool) -> None:
     """Check versions, OpenSSL and its FIPS flag, clock, disk, NATS and the age of keys.
 
     Exit status 1 when a check fails. A warning is no failure.
@@ -81,12 +83,20 @@ def _show(now: dict[str, Any]) -> None:
     relay = now.get("relay", {})
     connected = relay.get("connected") if isinstance(relay, dict) else relay
     releases = now.get("releases", {})
-    data(f"gateway {now.get('gateway')}: {'relay connected' if connected else 'RELAY NOT CONNECTED, bulletins wait safely'}")
-    data(f"rules {releases.get('rules')}, directory {releases.get('directory')}")
+    line = "relay connected" if connected else "RELAY NOT CONNECTED, bulletins wait safely"
+    data(f"gateway {now.get('gateway')}: {line}")
+    numbers = {name: (releases.get(name) or {}).get("number", "none") for name in ("rules", "directory")}
+    data(f"rules {numbers['rules']}, directory {numbers['directory']}")
     oldest = f", oldest since {queue['oldest']}" if queue.get("oldest") else ""
     data(f"waiting: {queue.get('waiting', 0)}{oldest}")
     late = now.get("late", [])
     if late:
-        table(("late", "for", "since"), [(row["bulletin"], row["agency"], str(row["since"])) for row in late])
+        rows = [
+            (row["bulletin"], row["recipient"], str(row["due"]), "escalated" if row["escalated"] else "")
+            for row in late
+        ]
+        table(("late", "for", "due", ""), rows)
     else:
         data("nothing is late")
+    for code, count in now.get("alarms", {}).items():
+        data(f"ALARM {code}: {count}")

@@ -13,6 +13,9 @@ from broker.demo.evidence import Delivery, Escalation, Held, Portion, Sent
 # What an agency was told stands before this in its event stream; the stream itself never ends.
 _QUIET_SECONDS: Final = 1.0
 
+# Messages that carry no portion; they are not opened, what they did is seen in the bulletin that they are about.
+CONTROLS: Final = frozenset({"recall", "purge", "escalation"})
+
 JsonObject = dict[str, Any]
 
 
@@ -30,13 +33,14 @@ async def pages(client: GatewayClient, *, sent: bool) -> list[JsonObject]:
 
 async def read_inbox(agency: str, client: GatewayClient) -> tuple[Held, ...]:
     """An inbox, every bulletin in it opened."""
-    rows = await pages(client, sent=False)
+    rows = [row for row in await pages(client, sent=False) if row["kind"] not in CONTROLS]
     return tuple([held_of(agency, row, await client.get(row["id"])) for row in rows])
 
 
 async def read_outbox(agency: str, client: GatewayClient, members: Sequence[str]) -> tuple[Sent, ...]:
     """An outbox, every bulletin in it opened and explained for every member."""
-    return tuple([await _sent(agency, client, row["id"], members) for row in await pages(client, sent=True)])
+    rows = [row for row in await pages(client, sent=True) if row["kind"] not in CONTROLS]
+    return tuple([await _sent(agency, client, row["id"], members) for row in rows])
 
 
 async def escalations(agency: str, client: GatewayClient) -> tuple[Escalation, ...]:
@@ -48,7 +52,11 @@ async def escalations(agency: str, client: GatewayClient) -> tuple[Escalation, .
             async with asyncio.timeout(_QUIET_SECONDS):
                 event = await anext(stream)
             # The originator hears of it too; the one that counts is the recipient's, which names the contact.
-            if event.event == "escalation" and event.data.get("contact") and event.data.get("recipient", agency) == agency:
+            if (
+                event.event == "escalation"
+                and event.data.get("contact")
+                and event.data.get("recipient", agency) == agency
+            ):
                 found.append(
                     Escalation(agency=agency, bulletin=str(event.data["id"]), contact=str(event.data["contact"]))
                 )
@@ -77,20 +85,15 @@ def held_of(agency: str, row: Mapping[str, Any], opened: Mapping[str, Any]) -> H
 async def _sent(agency: str, client: GatewayClient, bulletin: str, members: Sequence[str]) -> Sent:
     opened = await client.get(bulletin)
     withheld: dict[str, dict[str, tuple[str, ...]]] = {}
-    granted: dict[str, tuple[str, ...]] = {}
-    if opened["kind"] != "recall":
-        for member in members:
-            if member == agency:
-                continue
-            explained = await client.explain(bulletin, member)
-            held_back = {
-                one["id"]: tuple(one["blocked_by"]) for one in explained["portions"] if one["outcome"] == "withheld"
-            }
-            if held_back:
-                withheld[member] = held_back
-            rules = {rule for one in explained["portions"] if one["outcome"] == "shared" for rule in one["granted_by"]}
-            if rules:
-                granted[member] = tuple(sorted(rules))
+    for member in members:
+        if member == agency:
+            continue
+        explained = await client.explain(bulletin, member)
+        held_back = {
+            one["id"]: tuple(one["blocked_by"]) for one in explained["portions"] if one["outcome"] == "withheld"
+        }
+        if held_back:
+            withheld[member] = held_back
     return Sent(
         agency=agency,
         id=opened["id"],
@@ -103,7 +106,6 @@ async def _sent(agency: str, client: GatewayClient, bulletin: str, members: Sequ
         portions=_portions(opened),
         deliveries=tuple(delivery_of(row) for row in opened.get("deliveries", ())),
         withheld=withheld,
-        granted_by=granted,
     )
 
 
@@ -112,6 +114,7 @@ def delivery_of(row: Mapping[str, Any]) -> Delivery:
     return Delivery(
         agency=row["agency"],
         portions=tuple(row["portions"]),
+        rules=tuple(row["rules"]),
         state=row["state"],
         rungs={name: datetime.fromisoformat(at) for name, at in (row.get("rungs") or {}).items() if at},
         person=row.get("person") or "",

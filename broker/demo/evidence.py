@@ -37,6 +37,7 @@ class Delivery:
 
     agency: str
     portions: tuple[str, ...]
+    rules: tuple[str, ...]
     state: str
     rungs: Mapping[str, datetime]
     person: str = ""
@@ -46,7 +47,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """One own bulletin in an agency's outbox, opened. A recall stands here as a bulletin of its own."""
+    """One own bulletin in an agency's outbox, opened."""
 
     agency: str
     id: str
@@ -60,7 +61,6 @@ class Sent:
     deliveries: tuple[Delivery, ...]
     # Per agency and portion id: the never rules that alone stand between them, as the gateway explains it.
     withheld: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    granted_by: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,8 +42,8 @@ def default_deny(expectation: Expectation, evidence: Evidence, matched: Matched)
     return _made(
         "default deny",
         leaks,
-        f"{opened} decrypted portions in {len(evidence.inboxes)} inboxes searched for {len(matched.phrases)} marked texts: "
-        "each stands only where the table permits it",
+        f"{opened} decrypted portions in {len(evidence.inboxes)} inboxes searched for {len(matched.phrases)} marked "
+        "texts: each stands only where the table permits it",
     )
 
 
@@ -55,21 +55,23 @@ def exactly_once(_: Expectation, evidence: Evidence, matched: Matched) -> Invari
         ids = [one.id for one in rows]
         total += len(ids)
         twice += [f"{agency} has {one} {ids.count(one)} times" for one in sorted(set(ids)) if ids.count(one) > 1]
-    return _made("exactly once", twice, f"{total} inbox rows in {len(evidence.inboxes)} inboxes, no bulletin twice in one")
+    return _made(
+        "exactly once", twice, f"{total} inbox rows in {len(evidence.inboxes)} inboxes, no bulletin twice in one"
+    )
 
 
 def nothing_lost(_: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
     del matched
     lost, count = [], 0
     for own, delivery in _deliveries(evidence):
-        if own.kind == "recall":
-            continue
         count += 1
         here = any(one.id == own.id for one in evidence.inboxes.get(delivery.agency, ()))
         if not here or "stored" not in delivery.rungs:
             lost.append(f"{own.control_number} to {delivery.agency}")
     return _made(
-        "nothing lost", lost, f"all {count} deliveries accepted with 202 are in the recipient's inbox and have its signed receipt"
+        "nothing lost",
+        lost,
+        f"all {count} deliveries accepted with 202 are in the recipient's inbox and have its signed receipt",
     )
 
 
@@ -99,8 +101,9 @@ def relay_killed(_: Expectation, evidence: Evidence, matched: Matched) -> Invari
     return _made(
         "relay killed, nothing lost, nothing twice",
         bad,
-        f"nats-server {relay.killed if relay else '?'} killed with -9, {relay.now if relay else '?'} took over its store; "
-        f"{len(relay.accepted_while_down) if relay else 0} bulletins accepted while it was down have every signed receipt",
+        f"nats-server {relay.killed if relay else '?'} killed with -9, {relay.now if relay else '?'} took over its "
+        f"store; {len(relay.accepted_while_down) if relay else 0} bulletins accepted while it was down have every "
+        "signed receipt",
     )
 
 
@@ -109,9 +112,16 @@ def tear_line(expectation: Expectation, evidence: Evidence, matched: Matched) ->
     city = "springfield-pd"
     ids = {own.id for key in ("assessment", "assessment-corrected") if (own := matched.sent.get(key))}
     rows = [held for held in evidence.inboxes.get(city, ()) if held.id in ids]
-    full = [phrase for key in ("assessment", "assessment-corrected") for phrase in [expectation.by_key(key).says["full"]]]
+    full = [
+        phrase for key in ("assessment", "assessment-corrected") for phrase in [expectation.by_key(key).says["full"]]
+    ]
     bad = [f"{city} holds no tearline"] if not rows else []
-    bad += [f"{city} reads the full text" for held in rows for one in held.portions if any(text in one.content for text in full)]
+    bad += [
+        f"{city} reads the full text"
+        for held in rows
+        for one in held.portions
+        if any(text in one.content for text in full)
+    ]
     bad += [f"{city} was given a key" for own in map(matched.sent.get, ("assessment", "assessment-corrected")) if own
             for one in own.deliveries if one.agency == city and len(one.portions) != 1]  # fmt: skip
     return _made(
@@ -126,11 +136,19 @@ def red_stays(expectation: Expectation, evidence: Evidence, matched: Matched) ->
     bulletin = expectation.by_key("extremism")
     text = bulletin.says["red"]
     holders = {
-        agency for agency, rows in evidence.inboxes.items() for held in rows for one in held.portions if text in one.content
+        agency
+        for agency, rows in evidence.inboxes.items()
+        for held in rows
+        for one in held.portions
+        if text in one.content
     }
     bad = [f"{agency} holds RED text" for agency in holders if "red" not in bulletin.reaches.get(agency, ())]
     bad += [] if "extremism" in matched.sent and holders else ["nobody holds the RED text, so nothing was shown"]
-    return _made("RED stays with the named", bad, f"the RED object's words stand in {len(holders)} inbox: that of the named agency")
+    return _made(
+        "RED stays with the named",
+        bad,
+        f"the RED object's words stand in {len(holders)} inbox: that of the named agency",
+    )
 
 
 def sole_blockers(_: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
@@ -155,7 +173,10 @@ def withheld_as_expected(expectation: Expectation, evidence: Evidence, matched: 
         if own is None:
             continue
         names = {
-            portion.id: name for portion in own.portions for name, phrase in one.says.items() if phrase in portion.content
+            portion.id: name
+            for portion in own.portions
+            for name, phrase in one.says.items()
+            if phrase in portion.content
         }
         found = {
             (agency, names.get(portion, portion)): rules
@@ -166,7 +187,9 @@ def withheld_as_expected(expectation: Expectation, evidence: Evidence, matched: 
         count += len(wanted)
         bad += [f"{one.key}: {pair} {found.get(pair)} instead of {wanted.get(pair)}"
                 for pair in sorted(found.keys() | wanted.keys()) if found.get(pair) != wanted.get(pair)]  # fmt: skip
-    return _made("withheld with its reason", bad, f"{count} withheld portions, each explained by exactly the expected rules")
+    return _made(
+        "withheld with its reason", bad, f"{count} withheld portions, each explained by exactly the expected rules"
+    )
 
 
 def recall_confirmed(expectation: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
@@ -204,7 +227,9 @@ def corrected(expectation: Expectation, evidence: Evidence, matched: Matched) ->
                     count += 1
                     if held.superseded_by != new.id:
                         bad.append(f"{agency} still takes the old one for the last word")
-    return _made("corrected everywhere", bad if count else ["no correction"], f"{count} holders of the old text know the new one")
+    return _made(
+        "corrected everywhere", bad if count else ["no correction"], f"{count} holders of the old text know the new one"
+    )
 
 
 def escalated(expectation: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
@@ -219,10 +244,14 @@ def escalated(expectation: Expectation, evidence: Evidence, matched: Matched) ->
                 bad.append(f"{agency}: no escalation")
         if own is not None and {row.agency for row in own.deliveries} != set(one.reaches):
             bad.append(f"{one.key}: the audience changed")
-    stray = [row for row in evidence.escalations if not _expected_escalation(row.bulletin, row.agency, expectation, matched)]
+    stray = [
+        row for row in evidence.escalations if not _expected_escalation(row.bulletin, row.agency, expectation, matched)
+    ]
     bad += [f"{row.agency}: an escalation nobody expected" for row in stray]
     return _made(
-        "late means escalated", bad if told else ["nothing was due"], f"{told} overdue: the agency's own alternate contact was told, and nobody new"
+        "late means escalated",
+        bad if told else ["nothing was due"],
+        f"{told} overdue: the agency's own alternate contact was told, and nobody new",
     )
 
 
@@ -248,7 +277,9 @@ def answered(expectation: Expectation, evidence: Evidence, matched: Matched) -> 
         count += 1
         if own is None or asked is None or own.in_reply_to != asked.id:
             bad.append(f"{one.key} does not answer {one.answers}")
-    return _made("both ways", bad, f"{count} answers and sightings refer to the bulletin they answer and reached its originator")
+    return _made(
+        "both ways", bad, f"{count} answers and sightings refer to the bulletin they answer and reached its originator"
+    )
 
 
 def flash_in_time(_: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
@@ -260,12 +291,20 @@ def flash_in_time(_: Expectation, evidence: Evidence, matched: Matched) -> Invar
     ]
     late = [f"one took {one:.0f} ms" for one in times if one > FLASH_GOAL_MS]
     worst = max(times, default=0.0)
-    return _made("FLASH in time", late if times else ["no FLASH"], f"{len(times)} FLASH deliveries, the slowest {worst:.0f} ms (goal 5 s)")
+    return _made(
+        "FLASH in time",
+        late if times else ["no FLASH"],
+        f"{len(times)} FLASH deliveries, the slowest {worst:.0f} ms (goal 5 s)",
+    )
 
 
 def nothing_refused(_: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
     del matched
-    bad = [f"{own.control_number} at {row.agency}: {row.code}" for own, row in _deliveries(evidence) if row.state == "refused"]
+    bad = [
+        f"{own.control_number} at {row.agency}: {row.code}"
+        for own, row in _deliveries(evidence)
+        if row.state == "refused"
+    ]
     count = sum(1 for _ in _deliveries(evidence))
     return _made("every recipient agreed", bad, f"{count} recipients re-checked the rules for themselves; none refused")
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from adapters.client import GatewayClient, GatewayError, ServerEvent
-from broker.demo.collect import delivery_of, pages
+from broker.demo.collect import CONTROLS, delivery_of, pages
 from broker.demo.show import Lines
 
 _OUTBOX_SECONDS: Final = 0.4
@@ -36,7 +36,7 @@ class Live:
         while True:
             try:
                 for row in await pages(client, sent=True):
-                    if row["id"] not in self._known and row["kind"] != "recall":
+                    if row["id"] not in self._known and row["kind"] not in CONTROLS:
                         self._known.add(row["id"])
                         await self._withheld(agency, client, row)
             except GatewayError:
@@ -73,7 +73,9 @@ class Live:
             case "escalation" if event.data.get("contact"):
                 contact = event.data["contact"]
                 name = contact.get("name", contact) if isinstance(contact, dict) else contact
-                self._lines.say(f"              escalated at {agency}: nobody acknowledged in time; told: {name}", "yellow")
+                self._lines.say(
+                    f"              escalated at {agency}: nobody acknowledged in time; told: {name}", "yellow"
+                )
             case "recall":
                 self._lines.say(f"              recalled  {event.data['id']} at {agency}", "yellow")
             case "alarm" | "refused":
@@ -85,11 +87,10 @@ class Live:
         recipient, bulletin, rung = str(data["recipient"]), str(data["id"]), str(data["rung"])
         opened = await client.get(bulletin)
         delivery = next((delivery_of(row) for row in opened["deliveries"] if row["agency"] == recipient), None)
-        if delivery is None or opened["kind"] == "recall":
+        if delivery is None:
             return
         if "stored" in delivery.rungs and self._first(bulletin, recipient, "stored"):
             created = datetime.fromisoformat(opened["created"])
-            rules = await self._rules(client, bulletin, recipient)
             self._lines.delivered(
                 at=delivery.rungs["stored"],
                 precedence=opened["precedence"],
@@ -98,7 +99,7 @@ class Live:
                 sender=agency,
                 recipient=recipient,
                 portions=delivery.portions,
-                rules=rules,
+                rules=delivery.rules,
                 milliseconds=(delivery.rungs["stored"] - created).total_seconds() * 1000,
                 receipt="stored, signed",
             )
@@ -111,10 +112,6 @@ class Live:
                 person=delivery.person if rung != "purged" else "",
                 note=str(data.get("note") or ""),
             )
-
-    async def _rules(self, client: GatewayClient, bulletin: str, recipient: str) -> list[str]:
-        explained = await client.explain(bulletin, recipient)
-        return sorted({rule for one in explained["portions"] if one["outcome"] == "shared" for rule in one["granted_by"]})
 
     def _first(self, bulletin: str, recipient: str, rung: str) -> bool:
         key = (bulletin, recipient, rung)

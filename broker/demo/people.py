@@ -101,7 +101,9 @@ def answer(now: datetime, *, to: str) -> JsonObject:
         area=SANGAMON,
         references={"in_reply_to": to},
         portions=[
-            _text("p1", "Yes: the van was reported twice near the armory, Friday and Saturday evening.", caveats=["LES"])
+            _text(
+                "p1", "Yes: the van was reported twice near the armory, Friday and Saturday evening.", caveats=["LES"]
+            )
         ],
     )
 
@@ -118,7 +120,9 @@ def sighting(now: datetime, *, of: str) -> JsonObject:
         purpose="officer safety",
         area=SANGAMON,
         references={"in_reply_to": of},
-        portions=[_text("p1", "The grey pickup seen northbound on Sixth Street at Lawrence, one person.", caveats=["LES"])],
+        portions=[
+            _text("p1", "The grey pickup seen northbound on Sixth Street at Lawrence, one person.", caveats=["LES"])
+        ],
     )
 
 
@@ -132,9 +136,7 @@ def withdrawn(now: datetime) -> JsonObject:
         category="domestic violent extremism",
         purpose="counter-terrorism",
         area=COOK,
-        portions=[
-            _text("p1", "Reporting that rests on a statement its source later withdrew.", caveats=["LES"])
-        ],
+        portions=[_text("p1", "Reporting that rests on a statement its source later withdrew.", caveats=["LES"])],
     )
 
 
@@ -167,8 +169,17 @@ def intelligence(now: datetime) -> JsonObject:
         info_class="criminal intelligence",
         area=COOK,
         portions=[
-            _text("p1", "Members of the enterprise supplying converted pistols, with their meeting places.", caveats=["LES"]),
-            _text("p2", "Patrol: expect converted pistols in vehicle stops this week.", version="tearline", caveats=["LES"]),
+            _text(
+                "p1",
+                "Members of the enterprise supplying converted pistols, with their meeting places.",
+                caveats=["LES"],
+            ),
+            _text(
+                "p2",
+                "Patrol: expect converted pistols in vehicle stops this week.",
+                version="tearline",
+                caveats=["LES"],
+            ),
         ],
     )
     predicate = {
@@ -208,7 +219,9 @@ def controlled(now: datetime) -> JsonObject:
         purpose="officer safety",
         area=COOK,
         portions=[
-            _text("p1", "An informant describes a trap compartment with a weapon in the door.", caveats=["LES", "ORCON"])
+            _text(
+                "p1", "An informant describes a trap compartment with a weapon in the door.", caveats=["LES", "ORCON"]
+            )
         ],
     )
     return {**document, "approved": ["cook-sheriff"]}
@@ -233,11 +246,16 @@ def immigration(now: datetime) -> JsonObject:
 
 
 def red_without_names(now: datetime) -> JsonObject:
-    return {**withdrawn(now), "portions": [_text("p1", "For the eyes of nobody in particular.", tlp="RED", caveats=["LES"])]}
+    return {
+        **withdrawn(now),
+        "portions": [_text("p1", "For the eyes of nobody in particular.", tlp="RED", caveats=["LES"])],
+    }
 
 
 def protected_activity(now: datetime) -> JsonObject:
-    text = _text("p1", "A person attended the demonstration at the capitol.", basis="first-amendment activity only", caveats=[])
+    text = _text(
+        "p1", "A person attended the demonstration at the capitol.", basis="first-amendment activity only", caveats=[]
+    )
     return {**juvenile(now), "portions": [text]}
 
 

@@ -25,5 +25,7 @@ def scan(folders: Iterable[Path], phrases: Collection[str]) -> Scan:
             files += 1
             size += len(raw)
             # The words themselves are not repeated: whoever reads the verdict may not be who may read the bulletin.
-            found += [f"{path.name} holds marked text {number}" for number, (_, text) in enumerate(wanted) if text in raw]
+            found += [
+                f"{path.name} holds marked text {number}" for number, (_, text) in enumerate(wanted) if text in raw
+            ]
     return Scan(files=files, bytes=size, found=tuple(found))

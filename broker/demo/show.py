@@ -83,7 +83,9 @@ class Lines:
             if not arrival.happened:
                 self.say(f"  missing: {arrival.bulletin} to {arrival.recipient}: {arrival.detail}", "bold red")
         for stray in verdict.unexpected:
-            self.say(f"  unexpected: {stray['bulletin']}/{stray['portion']} at {stray['agency']}: {stray['why']}", "bold red")
+            self.say(
+                f"  unexpected: {stray['bulletin']}/{stray['portion']} at {stray['agency']}: {stray['why']}", "bold red"
+            )
         for row in verdict.refused:
             if not row["ok"]:
                 self.say(f"  not refused as expected: {row['submission']} ({row['code']})", "bold red")

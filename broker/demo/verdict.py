@@ -1,4 +1,4 @@
-"""The verdict: what was read from the agencies against what was expected. Pure; it believes neither script nor broker."""
+"""The verdict: what was read from the agencies against what was expected. Pure; it believes no script."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from broker.demo.evidence import Evidence, Held, Portion, Sent
-from broker.demo.expectation import ExpectedBulletin, Expectation
+from broker.demo.expectation import Expectation, ExpectedBulletin
 from broker.demo.invariants import INVARIANTS, Invariant, Matched
 
 UNKNOWN: Final = "unknown text"
@@ -72,7 +72,8 @@ class Verdict:
         refused = sum(bool(one["ok"]) for one in self.refused)
         facts = (
             f"{arrived} of {len(self.expected)} expected deliveries happened, {len(self.unexpected)} unexpected, "
-            f"{refused} of {len(self.refused)} illegal submissions refused, {held} of {len(self.invariants)} invariants hold"
+            f"{refused} of {len(self.refused)} illegal submissions refused, "
+            f"{held} of {len(self.invariants)} invariants hold"
         )
         return f"{'GOOD' if self.ok else 'NOT GOOD'}: {facts}."
 
@@ -122,7 +123,7 @@ def _arrival(
     own = matched.sent.get(bulletin.key)
     held = [one for one in evidence.inboxes.get(recipient, ()) if own is not None and one.id == own.id]
     delivery = next((one for one in own.deliveries if one.agency == recipient), None) if own else None
-    detail = _what_is_wrong(bulletin, portions, own, held, delivery is not None and "stored" in delivery.rungs)
+    detail = _what_is_wrong(bulletin, portions, own, held, stored=delivery is not None and "stored" in delivery.rungs)
     stored = delivery.rungs.get("stored") if delivery else None
     return Arrival(
         bulletin=bulletin.key,
@@ -134,13 +135,13 @@ def _arrival(
         detail=detail or "readable in the inbox, signed receipt at the originator",
         latency_ms=round((stored - own.created).total_seconds() * 1000, 1) if own and stored else None,
         receipt=delivery.state if delivery else None,
-        rules=own.granted_by.get(recipient, ()) if own else (),
+        rules=delivery.rules if delivery else (),
         control_number=own.control_number if own else None,
     )
 
 
 def _what_is_wrong(
-    bulletin: ExpectedBulletin, portions: tuple[str, ...], own: Sent | None, held: list[Held], stored: bool
+    bulletin: ExpectedBulletin, portions: tuple[str, ...], own: Sent | None, held: list[Held], *, stored: bool
 ) -> str:
     if own is None:
         return "the originator has no such bulletin"
@@ -166,14 +167,24 @@ def _unexpected(expectation: Expectation, matched: Matched, evidence: Evidence) 
             allowed = expectation.by_key(key).reaches.get(agency, ()) if key else ()
             where = {"agency": agency, "from": held.sender, "id": held.id, "control_number": held.control_number}
             if not key or not allowed or held.id in seen:
-                yield {**where, "bulletin": key or UNKNOWN, "portion": None, "why": "twice" if held.id in seen else "not expected"}
+                yield {
+                    **where,
+                    "bulletin": key or UNKNOWN,
+                    "portion": None,
+                    "why": "twice" if held.id in seen else "not expected",
+                }
             seen.add(held.id)
             for portion in held.portions:
                 # A text is known by its words wherever they stand: a copied sentence is a leak like a copied portion.
                 told = [mark for phrase, mark in matched.phrases.items() if phrase in portion.content]
                 wrong = [mark for mark in told if mark not in {(key, name) for name in allowed}]
                 for bulletin, name in wrong if told else [(UNKNOWN, portion.id)]:
-                    yield {**where, "bulletin": bulletin, "portion": name, "why": "not for this agency" if told else "unknown text"}
+                    yield {
+                        **where,
+                        "bulletin": bulletin,
+                        "portion": name,
+                        "why": "not for this agency" if told else "unknown text",
+                    }
 
 
 def _refusals(expectation: Expectation, evidence: Evidence) -> Iterator[dict[str, Any]]:

@@ -13,13 +13,14 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
 
-# A crash loop must not eat the machine, and a child that comes back late is an outage: from half a second to half a minute.
+# A crash loop must not eat the machine, and a child that comes back late is an outage: half a second to half a minute.
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 30.0
 # A child that lived this long was healthy, so its next crash starts the backoff afresh.
@@ -80,7 +81,7 @@ class Supervisor:
         self._report = report
         self._children: dict[str, _Running] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._parent = os.getpid()
 
     async def __aenter__(self) -> Self:
@@ -133,7 +134,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """End every child within three seconds: SIGTERM to each group, SIGKILL to what remains."""
-        self._stopping = True
+        self._stopping.set()
         for running in self._children.values():
             _signal_group(running.process, signal.SIGTERM)
         if self._tasks:
@@ -151,13 +152,13 @@ class Supervisor:
     async def _keep(self, running: _Running) -> None:
         backoff = FIRST_BACKOFF
         loop = asyncio.get_running_loop()
-        while not self._stopping:
+        while not self._stopping.is_set():
             began = loop.time()
             process = await self._spawn(running)
             status = await process.wait()
             # What the child left behind in its group must not meet its successor.
             _signal_group(process, signal.SIGKILL, even_if_ended=True)
-            if self._stopping:
+            if self._stopping.is_set():
                 self._report(Happening(child=running.child.name, event="stopped", pid=process.pid, status=status))
                 return
             if status == REFUSED_SETTINGS:
@@ -166,17 +167,15 @@ class Supervisor:
                 return
             backoff = FIRST_BACKOFF if loop.time() - began >= HEALTHY_SECONDS else backoff
             self._report(
-                Happening(
-                    child=running.child.name, event="crashed", pid=process.pid, status=status, restart_in=backoff
-                )
+                Happening(child=running.child.name, event="crashed", pid=process.pid, status=status, restart_in=backoff)
             )
             await self._pause(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF)
 
     async def _pause(self, seconds: float) -> None:
-        deadline = asyncio.get_running_loop().time() + seconds
-        while not self._stopping and asyncio.get_running_loop().time() < deadline:
-            await asyncio.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _spawn(self, running: _Running) -> asyncio.subprocess.Process:
         child = running.child
@@ -205,7 +204,7 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
     try:
         # Readiness is asked of our own child on loopback; its certificate names the agency, not the loopback.
         async with session.get(url, ssl=False) as response:
-            return response.status == aiohttp.http.HTTPStatus.OK
+            return response.status == HTTPStatus.OK
     except (aiohttp.ClientError, TimeoutError, OSError):
         return False
 
@@ -213,7 +212,9 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
 def _refuse_if_refused(running: _Running) -> None:
     if running.refused is not None:
         raise SuperviseError(
-            "refused-settings", running.child.name, f"`{running.child.name}` refused its settings; see {running.child.log}"
+            "refused-settings",
+            running.child.name,
+            f"`{running.child.name}` refused its settings; see {running.child.log}",
         )
 
 

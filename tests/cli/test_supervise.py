@@ -12,7 +12,9 @@ import pytest
 
 from broker.ops.supervise import Child, Happening, SuperviseError, Supervisor
 
-IGNORES_SIGTERM = "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
+IGNORES_SIGTERM = (
+    "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
+)
 LEAVES_A_GRANDCHILD = (
     "import subprocess,sys,time\n"
     "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
@@ -98,7 +100,9 @@ async def test_a_child_is_ready_when_it_answers_200(tmp_path: Path) -> None:
     async with Supervisor() as supervisor:
         supervisor.start(child(tmp_path, "server", SERVES_200))
         port = await eventually(lambda: written(tmp_path / "server.log").strip())
-        supervisor.start(child(tmp_path, "asked", "import time; time.sleep(600)", ready=f"http://127.0.0.1:{port}/readyz"))
+        supervisor.start(
+            child(tmp_path, "asked", "import time; time.sleep(600)", ready=f"http://127.0.0.1:{port}/readyz")
+        )
 
         await supervisor.ready(within=10)
 

@@ -6,10 +6,21 @@ from broker.demo.evidence import Delivery, Escalation, Evidence, Held, Portion, 
 from broker.demo.expectation import Expectation
 
 BEGAN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-AGENCIES = (
-    "springfield-pd chicago-pd peoria-pd cook-sheriff lake-sheriff il-state-police il-fusion north-il-fusion "
-    "jttf-springfield jttf-chicago ero-chicago springfield-mayor newtown-pd"
-).split()
+AGENCIES = [
+    "springfield-pd",
+    "chicago-pd",
+    "peoria-pd",
+    "cook-sheriff",
+    "lake-sheriff",
+    "il-state-police",
+    "il-fusion",
+    "north-il-fusion",
+    "jttf-springfield",
+    "jttf-chicago",
+    "ero-chicago",
+    "springfield-mayor",
+    "newtown-pd",
+]
 NEVER = ("R01", "R04", "R05", "R06", "R07", "R08", "R10", "R14", "R15")
 
 
@@ -31,6 +42,7 @@ def perfect(expectation: Expectation) -> Evidence:
                 Delivery(
                     agency=agency,
                     portions=tuple(pid[name] for name in names),
+                    rules=("R02",),
                     state="stored",
                     rungs=rungs,
                     person="Sgt. C. Example" if agency in one.acknowledged else "",
@@ -66,7 +78,6 @@ def perfect(expectation: Expectation) -> Evidence:
                 portions=tuple(Portion(id=pid[name], content=f"so {text} and on") for name, text in one.says.items()),
                 deliveries=tuple(deliveries),
                 withheld={a: {pid[n]: rules for n, rules in names.items()} for a, names in one.withheld.items()},
-                granted_by={agency: ("R02",) for agency in one.reaches},
             )
         )
     return Evidence(
