@@ -115,6 +115,7 @@ def words_of(text: str) -> tuple[str, ...]:
 def needles_of(item: dict[str, Any]) -> Needles:
     """Return what would give an object away if it stood in another one's text."""
     needles = Needles()
+    personal = _is_personal(item)
     for key, text in _leaves(item, ""):
         words = words_of(text)
         if key == "id":
@@ -125,7 +126,7 @@ def needles_of(item: dict[str, Any]) -> Needles:
                 _add_short(needles, words_of(literal), is_name=True)
         needles.numbers.update(run[-_KEPT_DIGITS:] for run in _numbers(words))
         if len(words) < RUN:
-            _add_short(needles, words, is_name=_NAMES.search(key) is not None)
+            _add_short(needles, words, is_name=personal and _NAMES.search(key) is not None)
             continue
         for place in range(len(words) - RUN + 1):
             needles.add(words[place : place + RUN])
@@ -136,6 +137,14 @@ def needles_of(item: dict[str, Any]) -> Needles:
         for address in _ADDRESS.findall(text):
             _add_short(needles, words_of(address)[:RUN], is_name=False)
     return needles
+
+
+def _is_personal(item: dict[str, Any]) -> bool:
+    """Whether a single word of the name gives it away: true of people and accounts, not of offices and products."""
+    kind = str(item.get("type", ""))
+    if kind == "identity":
+        return item.get("identity_class", "individual") in {"individual", "unknown", "unspecified"}
+    return kind in {"threat-actor", "user-account", "email-addr"} or "person" in kind
 
 
 def _add_short(needles: Needles, words: tuple[str, ...], *, is_name: bool) -> None:

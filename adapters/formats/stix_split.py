@@ -126,14 +126,18 @@ def _inherit(objects: list[JsonObject], known: dict[str, Level]) -> None:
         if not gained:
             break
         known.update(gained)
+    for author, levels in _made(objects, known).items():
+        if author in ids - known.keys():
+            widest = [level for level in levels if all(level <= other for other in levels)]
+            known[author] = widest[0] if widest else strictest(levels)
+
+
+def _made(objects: list[JsonObject], known: dict[str, Level]) -> dict[str, list[Level]]:
     made: dict[str, list[Level]] = {}
     for item in objects:
         if item["id"].lower() in known and "created_by_ref" in item:
             made.setdefault(str(item["created_by_ref"]).lower(), []).append(known[item["id"].lower()])
-    for author, levels in made.items():
-        if author in ids - known.keys():
-            widest = [level for level in levels if all(level <= other for other in levels)]
-            known[author] = widest[0] if widest else strictest(levels)
+    return made
 
 
 def _join(found: dict[str, Level], references: Iterable[str], level: Level) -> None:
