@@ -66,7 +66,7 @@ def _faults(case: Case, decider: Decider, decision: Decision) -> Iterator[str]:
         actual_rules = decision.withheld.get(agency, ())
         if frozenset(actual_rules) != rules:
             by = ", ".join(actual_rules) or "no rule"
-            yield f"{agency} is withheld from by {by}, expected {', '.join(sorted(rules))}"
+            yield f"withheld from {agency} by {by}, expected {', '.join(sorted(rules))}"
 
 
 def _mentioned(case: Case) -> frozenset[str]:

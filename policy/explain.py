@@ -89,12 +89,18 @@ def explain(decider: Decider, portion: Attributes, agency: str) -> Explanation:
 
 
 def _report(decider: Decider, rule: Rule, portion: Attributes, agency: str) -> RuleReport:
-    lines = min((_lines(decider, rule, item, portion, agency) for item in rule.to), key=_distance)
+    lines = min((_lines(decider, rule, item, portion, agency) for item in rule.to), key=_doubt)
     return RuleReport(rule=rule.id, title=rule.title, because=rule.because, lines=lines)
 
 
 def _lines(decider: Decider, rule: Rule, item: Item, portion: Attributes, agency: str) -> tuple[LineReport, ...]:
     return tuple(report_line(decider, line, portion, agency) for line in (*rule.when, *item))
+
+
+def _doubt(lines: Iterable[LineReport]) -> tuple[int, int]:
+    """The item by which a rule matched comes first: one where nothing surely fails, and least is undecided."""
+    failing = [line for line in lines if not line.holds]
+    return sum(not line.missing for line in failing), len(failing)
 
 
 def _distance(lines: Iterable[LineReport]) -> tuple[int, int]:

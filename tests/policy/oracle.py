@@ -10,10 +10,11 @@ import yaml
 
 NO, UNKNOWN, YES = 0, 1, 2
 
-STATES = set(
-    "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR"
-    " PA RI SC SD TN TX UT VT VA WA WV WI WY AS GU MP PR VI".split()
-)
+STATES = {
+    "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "DC", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA",
+    "ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR",
+    "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "AS", "GU", "MP", "PR", "VI",
+}  # fmt: skip
 
 
 class Oracle:
@@ -166,11 +167,14 @@ class Oracle:
     def seconds(written):
         number, unit = written.split(" ")
         unit = unit.removesuffix("s")
-        return int(number) * {
-            "second": 1,
-            "minute": 60,
-            "hour": 60 * 60,
-            "day": 24 * 60 * 60,
-            "week": 7 * 24 * 60 * 60,
-            "year": 365 * 24 * 60 * 60,
-        }[unit]
+        return (
+            int(number)
+            * {
+                "second": 1,
+                "minute": 60,
+                "hour": 60 * 60,
+                "day": 24 * 60 * 60,
+                "week": 7 * 24 * 60 * 60,
+                "year": 365 * 24 * 60 * 60,
+            }[unit]
+        )
