@@ -38,7 +38,7 @@ _KEYS: Final = frozenset(range(1, _PROOF + 1))
 _SHAPE: Final = Shape("receipt-content")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Claim:
     """What the recipient says. `seq` counts its receipts for one bulletin, so that an old one is not taken for new."""
 
@@ -50,7 +50,7 @@ class Claim:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Receipt:
     """A receipt whose signatures stand. `check_receipt` must follow: only the originator's secrets tell it is true."""
 

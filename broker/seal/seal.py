@@ -38,7 +38,7 @@ PORTIONLESS: Final = frozenset({"recall", "purge", "escalation", "correction"})
 _SHAPE: Final = Shape("bad-draft")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Draft:
     """What is to be sealed. `parts` are the portions' plaintexts, part 1 first; opaque here.
 

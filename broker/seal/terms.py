@@ -43,9 +43,9 @@ class Terms:
     """`obligations` by part index; `named` are persons of this agency; `approved`: released to it by the originator."""
 
     obligations: Mapping[int, Obligations] = field(default_factory=dict)
-    named: tuple[str, ...] = ()
+    named: tuple[str, ...] = field(default=(), repr=False)
     approved: bool = False
-    note: str = ""
+    note: str = field(default="", repr=False)
 
 
 def encode_terms(terms: Terms) -> Cbor:
