@@ -1,4 +1,4 @@
-"""The effect of an accepted envelope, in one transaction: inbox, replay entry, receipt owed, event, audit (DESIGN 6.5)."""
+"""The effect of an accepted envelope, in one transaction: inbox, replay, receipt owed, event, audit (DESIGN 6)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TypeAlias
 from uuid import UUID
 
-from broker.gateway import receipts
+from broker.gateway import owed
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
 from broker.gateway.recheck import Rechecked
@@ -65,7 +65,7 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
             _escalated(node, connection, arrival)
         case _:
             _delivered(node, connection, arrival, copy)
-    receipts.owe(node, connection, copy, "stored")
+    owed.owe(node, connection, copy, "stored")
 
 
 def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row | None:
@@ -135,8 +135,8 @@ def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlit
     )
     if bulletins.buried(connection, agency, sender, ident.bytes):
         # The recall overtook it: it is never shown, and its originator is told that it is gone.
-        receipts.owe(node, connection, copy, "stored")
-        receipts.purge_with_receipt(node, connection, copy)
+        owed.owe(node, connection, copy, "stored")
+        owed.purge_with_receipt(node, connection, copy)
         return
     superseded = arrival.reference("supersedes")
     if superseded is not None:
@@ -155,7 +155,7 @@ def _withdrawn(node: Node, connection: Connection, arrival: Arrival) -> None:
     copy = _copy(connection, agency, about)
     if copy is None or copy["role"] != "recipient" or copy["sender"] != sender or copy["recalled"] is not None:
         return
-    receipts.purge_with_receipt(node, connection, copy)
+    owed.purge_with_receipt(node, connection, copy)
     key_name = str(copy["storage_key"])
     words = node.vault.seal_words(agency, key_name, {"reason": arrival.unsealed.terms.note}, "event", about.bytes)
     events.append(
@@ -211,4 +211,4 @@ def _conflict(node: Node, connection: Connection, arrival: Arrival) -> None:
         peer=arrival.unsealed.sender,
         detail={"code": "bulletin-id-taken", "verified": True},
     )
-    receipts.owe_refusal(node, connection, arrival.agency, arrival.unsealed.witness, "bulletin-id-taken")
+    owed.owe_refusal(node, connection, arrival.agency, arrival.unsealed.witness, "bulletin-id-taken")

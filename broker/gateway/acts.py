@@ -6,7 +6,7 @@ import sqlite3
 from typing import Any
 from uuid import UUID
 
-from broker.gateway import control, receipts
+from broker.gateway import control, owed
 from broker.gateway.core import Node
 from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
@@ -32,7 +32,7 @@ async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: s
     if row["recalled"] is not None:
         raise ProblemError(409, "already-recalled")
     words = {"person": person, "note": note} if note else {"person": person}
-    climbed = await node.store.write(lambda connection: receipts.owe(node, connection, row, rung, words=words))
+    climbed = await node.store.write(lambda connection: owed.owe(node, connection, row, rung, words=words))
     node.claims.ring()
     return {"id": str(ident), "rung": rung, "recorded": climbed}
 
@@ -42,15 +42,15 @@ async def confirm(node: Node, grant: Grant, seq: int) -> None:
 
     def mark(connection: sqlite3.Connection) -> int:
         taken = events.confirm(connection, grant.id, grant.agency, seq)
-        owed = 0
+        count = 0
         for ident in taken:
             row = connection.execute(
                 "SELECT * FROM bulletins WHERE agency = ? AND id = ? AND role = 'recipient'",
                 (grant.agency, ident.bytes),
             ).fetchone()
             if row is not None and row["recalled"] is None:
-                owed += receipts.owe(node, connection, row, "fetched")
-        return owed
+                count += owed.owe(node, connection, row, "fetched")
+        return count
 
     if await node.store.write(mark):
         node.claims.ring()

@@ -14,8 +14,9 @@ from broker.gateway.problems import ProblemError
 from broker.gateway.settings import Settings
 from broker.gateway.vault import Vault
 from broker.relay.link import Link
+from broker.seal import AgencyPublic, Hold
 from broker.store.database import Database
-from broker.trust import AgencyKeys, Directory, Rules, TrustStore
+from broker.trust import AgencyKeys, Directory, Rules, TrustError, TrustStore
 from policy import Decider
 
 
@@ -64,7 +65,20 @@ class Node:
         rules, directory = self.trust.rules, self.trust.directory
         if rules is None or directory is None:
             raise ProblemError(503, "not-ready")
-        return rules, directory, self.trust.decider(self.now())
+        try:
+            return rules, directory, self.trust.decider(self.now())
+        except TrustError as error:
+            raise ProblemError(503, "not-ready", f"{error.code}: {error}") from error
+
+    def signer(self, agency: str) -> AgencyPublic | None:
+        """An agency's public keys by the newest directory, for ``unseal`` and receipts.
+
+        Raises:
+            Hold: there is no directory at all yet: nothing can be judged.
+        """
+        if self.trust.directory is None:
+            raise Hold("newer-directory")
+        return self.trust.directory.entries[agency].public if agency in self.trust.directory.entries else None
 
 
 def bulletin_id(text: str) -> UUID:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from broker.gateway import accept, receipts
+from broker.gateway import accept, owed, receipts
 from broker.gateway.core import Node
 from broker.gateway.recheck import Judge
 from broker.relay.link import Incoming
@@ -38,11 +38,9 @@ async def run(node: Node) -> None:
 async def _guarded(node: Node, incoming: Incoming, slots: asyncio.Semaphore) -> None:
     try:
         await take(node, incoming)
-    except Exception as error:  # noqa: BLE001 - one message must not stop the others; it stays with the relay
+    except Exception:  # one message must not stop the others; it stays with the relay
         node.metrics.alarms.labels(code="delivery-fault").inc()
-        log.error("delivery failed, left with the relay", kind=type(error).__name__)
-        if node.settings.log == "debug":
-            log.exception("trace of a failed delivery")
+        log.exception("delivery failed")
         await incoming.nak(HOLD_SECONDS)
     finally:
         slots.release()
@@ -86,7 +84,7 @@ async def _one(node: Node, envelope: Envelope, notice: Encrypt, keys: AgencyKeys
             envelope,
             notice,
             recipient=keys,
-            sender_of=node.trust.signer,
+            sender_of=node.signer,
             now=node.now(),
             skew=timedelta(seconds=node.settings.skew_seconds),
             seen=lambda sender, ident, recipient: bulletins.seen(node.store, sender, ident, recipient),
@@ -116,7 +114,7 @@ def _newer_directory(node: Node, error: SealError) -> bool:
 
 
 async def _again(node: Node, envelope: Envelope, agency: str, sender: str) -> None:
-    """The same bytes once more: the originator has not our receipts, so they are sent again. Nothing is delivered twice."""
+    """The same bytes once more: the originator has not our receipts, so they go again; nothing is delivered twice."""
 
     def resend(connection: accept.Connection) -> int:
         row = connection.execute(
@@ -147,7 +145,7 @@ async def _refuse(node: Node, agency: str, error: SealError, peer: str) -> None:
             detail={"code": error.code, "step": error.step, "verified": error.sender is not None},
         )
         if error.witness is not None and error.sender is not None:
-            receipts.owe_refusal(node, connection, agency, error.witness, error.code)
+            owed.owe_refusal(node, connection, agency, error.witness, error.code)
 
     await node.store.write(record)
     node.claims.ring()

@@ -12,31 +12,30 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.submitted = Counter("tearline_bulletins_submitted", "Submissions by outcome", ["agency", "outcome"], registry=self.registry)
-        self.refused = Counter("tearline_bulletins_refused", "Refusals by code and place", ["where", "code"], registry=self.registry)
-        self.withheld = Counter("tearline_portions_withheld", "Portions a never rule held back", ["rule"], registry=self.registry)
-        self.received = Counter(
-            "tearline_bulletins_received", "Bulletins accepted into an inbox", ["agency", "precedence"], registry=self.registry
-        )
-        self.receipts = Counter("tearline_receipts", "Receipts entered, by rung", ["rung"], registry=self.registry)
-        self.escalations = Counter(
-            "tearline_escalations", "Escalations for want of an acknowledgement", ["recipient"], registry=self.registry
-        )
-        self.alarms = Counter("tearline_alarms", "Things that must not happen, by code", ["code"], registry=self.registry)
-        self.resent = Counter("tearline_deliveries_resent", "Envelopes sent again for want of a receipt", registry=self.registry)
-        self.delivery = Histogram(
-            "tearline_delivery_seconds",
-            "From acceptance to the recipient's stored receipt",
-            ["precedence"],
-            buckets=LATENCY,
-            registry=self.registry,
-        )
-        self.submit = Histogram("tearline_submit_seconds", "From request to 202", buckets=LATENCY, registry=self.registry)
-        self.waiting = Gauge("tearline_waiting_deliveries", "Deliveries without any receipt", registry=self.registry)
-        self.oldest = Gauge("tearline_oldest_waiting_timestamp_seconds", "When the oldest of them was accepted", registry=self.registry)
-        self.connected = Gauge("tearline_relay_connected", "Whether the relay is connected", registry=self.registry)
-        self.release = Gauge("tearline_release_number", "The release in force", ["type"], registry=self.registry)
+        self.submitted = self._counter("bulletins_submitted", "Submissions by outcome", "agency", "outcome")
+        self.refused = self._counter("refused", "Refusals by place and code", "where", "code")
+        self.withheld = self._counter("portions_withheld", "Portions a never rule held back", "rule")
+        self.received = self._counter("bulletins_received", "Accepted into an inbox", "agency", "precedence")
+        self.receipts = self._counter("receipts", "Receipts entered", "rung")
+        self.escalations = self._counter("escalations", "For want of an acknowledgement", "recipient")
+        self.alarms = self._counter("alarms", "Things that must not happen", "code")
+        self.resent = self._counter("deliveries_resent", "Sent again for want of a receipt")
+        self.delivery = self._histogram("delivery_seconds", "From acceptance to stored", "precedence")
+        self.submit = self._histogram("submit_seconds", "From request to answer")
+        self.waiting = self._gauge("waiting_deliveries", "Deliveries without any receipt")
+        self.oldest = self._gauge("oldest_waiting_timestamp_seconds", "When the oldest of them was accepted")
+        self.connected = self._gauge("relay_connected", "Whether the relay is connected")
+        self.release = self._gauge("release_number", "The release in force", "type")
 
     def text(self) -> bytes:
         """The exposition format."""
         return generate_latest(self.registry)
+
+    def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
+        return Counter(f"tearline_{name}", meaning, labels, registry=self.registry)
+
+    def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
+        return Gauge(f"tearline_{name}", meaning, labels, registry=self.registry)
+
+    def _histogram(self, name: str, meaning: str, *labels: str) -> Histogram:
+        return Histogram(f"tearline_{name}", meaning, labels, buckets=LATENCY, registry=self.registry)

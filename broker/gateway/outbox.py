@@ -85,12 +85,13 @@ async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
     header, body = bytes(copy["header"]), bytes(copy["body"])
     expires = from_ms(copy["expires"])
     packets: list[_Packet] = []
-    for gateway, group in _by_gateway(node, rows):
+    for gateway, group in _by_gateway(rows):
         made: list[tuple[sqlite3.Row, bytes]] = []
         for row in group:
             made.append((row, _notice(node, source, row)))
             await asyncio.sleep(0)  # a notice costs half a millisecond: let a FLASH's request in between
-        packets += _split(node, gateway, copy["precedence"], expires, header, body, made)
+        subject = envelope_subject(node.settings.name, gateway, copy["precedence"])
+        packets += _split(subject, expires, (header, body), made)
     return packets
 
 
@@ -103,23 +104,17 @@ def _notice(node: Node, source: NoticeSource, row: sqlite3.Row) -> bytes:
     return make_notice(source, row["recipient"], directory.signer(row["recipient"]).kem[0])
 
 
-def _by_gateway(node: Node, rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row]]]:
+def _by_gateway(rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row]]]:
     ordered = sorted(rows, key=lambda row: (row["gateway"], row["recipient"]))
     for gateway, group in itertools.groupby(ordered, key=lambda row: str(row["gateway"])):
         yield gateway, list(group)
 
 
 def _split(
-    node: Node,
-    gateway: str,
-    precedence: str,
-    expires: datetime,
-    header: bytes,
-    body: bytes,
-    made: list[tuple[sqlite3.Row, bytes]],
+    subject: str, expires: datetime, sealed: tuple[bytes, bytes], made: list[tuple[sqlite3.Row, bytes]]
 ) -> list[_Packet]:
+    header, body = sealed
     room = max(1, (MAX_ENVELOPE - len(header) - len(body)) // max(len(notice) + 8 for _, notice in made))
-    subject = envelope_subject(node.settings.name, gateway, precedence)
     packets = []
     for start in range(0, len(made), room):
         chunk = made[start : start + room]

@@ -150,7 +150,8 @@ def _highest(submitted: Precedence, addressees: tuple[Addressee, ...]) -> Preced
 def _warnings(bulletin: Bulletin, addressees: tuple[Addressee, ...], withheld: list[Withheld]) -> tuple[str, ...]:
     # The author should hear at once that somebody who would have been warned was not, and what would help.
     found = [
-        f"an `always` rule granted {item.agency} portion {item.portion}, but {', '.join(item.rules)} holds it back: phone them"
+        f"an `always` rule granted {item.agency} portion {item.portion}, "
+        f"but {', '.join(item.rules)} holds it back: phone them"
         for item in withheld
         if item.always
     ]

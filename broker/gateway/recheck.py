@@ -57,6 +57,8 @@ class Judge:
             raise SealError("recheck-refused", "decided under a rules release this gateway never had")
         if rules.hash != digest:
             raise SealError("recheck-refused", "decided under a rules release of that number with other content")
+        if trust.rules is not None and number < trust.rules.floor:
+            raise SealError("rules-floor")
         if trust.directory_at(manifest.directory) is None:
             if trust.directory is None or manifest.directory > trust.directory.number:
                 raise Hold("newer-directory")

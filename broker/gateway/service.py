@@ -13,7 +13,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from broker.gateway import deliver, escalate, outbox, receipts
+from broker.gateway import deliver, escalate, outbox, owed
 from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
@@ -69,7 +69,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
         async with link, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(work(node), name=work.__module__)
-                for work in (_releases, outbox.run, deliver.run, receipts.run, escalate.run)
+                for work in (_releases, outbox.run, deliver.run, owed.run, escalate.run)
             ]
             try:
                 yield node
@@ -121,9 +121,7 @@ async def _check_clock(node: Node) -> None:
     highest = bulletins.meta(node.store, "clock")
     if node.now_ms() + node.settings.skew_seconds * 1000 < highest:
         node.metrics.alarms.labels(code="clock-went-back").inc()
-        log.error(
-            "the clock is behind the highest time this gateway has seen", seconds=(highest - node.now_ms()) // 1000
-        )
+        log.error("the clock is behind the highest time seen", seconds=(highest - node.now_ms()) // 1000)
 
 
 def _load_keys(settings: Settings) -> tuple[Mapping[str, AgencyKeys], GatewayKeys]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
 from broker.store import events
 
+_CURSOR = re.compile(r"e([0-9a-f]{1,15})")
 PING_SECONDS = 15.0
 RETRY_MILLISECONDS = 1000
 PAGE = 100
@@ -34,12 +36,9 @@ def sequence(text_: str) -> int:
     Raises:
         ProblemError: 400 ``cursor-unknown``.
     """
-    try:
-        if not text_.startswith("e"):
-            raise ValueError
-        return int(text_[1:], 16)
-    except ValueError as error:
-        raise ProblemError(400, "cursor-unknown") from error
+    if (match := _CURSOR.fullmatch(text_)) is None:
+        raise ProblemError(400, "cursor-unknown")
+    return int(match[1], 16)
 
 
 async def stream(request: web.Request, node: Node, grant: Grant) -> web.StreamResponse:

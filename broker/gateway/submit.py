@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from broker.gateway.clock import to_ms
 from broker.gateway import control
 from broker.gateway.core import Node
+from broker.gateway.own import Prepared, record_own
 from broker.gateway.plan import Plan, plan
 from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
 from broker.model import Bulletin, Refusal, Submission, control_number, new_id, parse_bulletin, parse_json
-from broker.seal import Draft, Reference, Sealed, seal
-from broker.store import audit, bulletins, deliveries
+from broker.seal import Draft, Reference, seal
+from broker.store import audit, bulletins
 from broker.store.rows import insert
-from broker.trust import Directory, Rules
-from policy import Decider
 
 IDEMPOTENCY_KEPT_MS = 24 * 3600 * 1000
 MAX_KEY = 255
@@ -56,7 +54,9 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
         raise ProblemError(409, "idempotency-in-progress")
     node.submitting.add(slot)
     try:
-        return await _accept(node, grant, raw, key, request, corrects)
+        prepared = _prepare(node, grant, raw, corrects)
+        _require_audience(node, prepared)
+        return await _accept(node, prepared, key, request)
     except ProblemError as problem:
         await _record_refusal(node, grant.agency, problem)
         raise
@@ -71,26 +71,15 @@ def preview(node: Node, grant: Grant, raw: bytes, *, corrects: UUID | None = Non
     return Answer(200, _decision(prepared))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Prepared:
-    bulletin: Bulletin
-    plan: Plan
-    rules: Rules
-    directory: Directory
-    decider: Decider
-    requester: str | None
-    references: tuple[Reference, ...]
-
-
-def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None) -> _Prepared:
+def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None) -> Prepared:
     rules, directory, decider = node.in_force()
     now = node.now()
     try:
         document = parse_json(raw)
         if corrects is not None and isinstance(document, dict):
             stated = document.get("references")
-            references = {**(stated if isinstance(stated, dict) else {}), "supersedes": str(corrects)}
-            document = {**document, "kind": "correction", "references": references}
+            named = {**(stated if isinstance(stated, dict) else {}), "supersedes": str(corrects)}
+            document = {**document, "kind": "correction", "references": named}
         submission = parse_bulletin(document, vocabulary=rules.vocabulary, now=now)
     except Refusal as refusal:
         status = 400 if refusal.code == "not-json" else 422
@@ -109,7 +98,7 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None) -> _Pr
         requester=requester,
         references=references,
     )
-    return _Prepared(
+    return Prepared(
         bulletin=bulletin,
         plan=decided,
         rules=rules,
@@ -148,7 +137,7 @@ def _references(bulletin: Bulletin) -> tuple[Reference, ...]:
     return tuple(found)
 
 
-def _require_audience(node: Node, prepared: _Prepared) -> None:
+def _require_audience(node: Node, prepared: Prepared) -> None:
     for item in prepared.plan.withheld:
         for rule in item.rules:
             node.metrics.withheld.labels(rule=rule).inc()
@@ -158,9 +147,7 @@ def _require_audience(node: Node, prepared: _Prepared) -> None:
     raise ProblemError(422, "nobody-permitted", extra=extra)
 
 
-async def _accept(node: Node, grant: Grant, raw: bytes, key: str, request: bytes, corrects: UUID | None) -> Answer:
-    prepared = _prepare(node, grant, raw, corrects)
-    _require_audience(node, prepared)
+async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> Answer:
     bulletin, decided = prepared.bulletin, prepared.plan
     sealed = seal(
         Draft(
@@ -185,7 +172,7 @@ async def _accept(node: Node, grant: Grant, raw: bytes, key: str, request: bytes
 
     def record(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM idempotency WHERE at < ?", (now_ms - IDEMPOTENCY_KEPT_MS,))
-        values = {"agency": grant.agency, "key": key, "request": request, "status": 202, "at": now_ms}
+        values = {"agency": bulletin.agency, "key": key, "request": request, "status": 202, "at": now_ms}
         insert(connection, "idempotency", {**values, "answer": json.dumps(answer)})
         record_own(node, connection, prepared, sealed, now_ms)
         if bulletin.references.supersedes is not None:
@@ -201,7 +188,7 @@ async def _accept(node: Node, grant: Grant, raw: bytes, key: str, request: bytes
     return Answer(202, answer)
 
 
-def _withdrawal(node: Node, prepared: _Prepared) -> tuple[sqlite3.Row | None, control.Control | None]:
+def _withdrawal(node: Node, prepared: Prepared) -> tuple[sqlite3.Row | None, control.Control | None]:
     """The recall for those who had the corrected bulletin and may not have its correction."""
     old = prepared.bulletin.references.supersedes
     row = bulletins.find(node.store, prepared.bulletin.agency, old) if old is not None else None
@@ -212,80 +199,7 @@ def _withdrawal(node: Node, prepared: _Prepared) -> tuple[sqlite3.Row | None, co
     return row, control.recall(node, row, reason=reason, keep=still)
 
 
-def record_own(node: Node, connection: sqlite3.Connection, prepared: _Prepared, sealed: Sealed, now_ms: int) -> None:
-    """Writes the originator's copy, one delivery per recipient and the audit entry, in the caller's transaction."""
-    bulletin, decided = prepared.bulletin, prepared.plan
-    year, _, number = bulletin.control_number.removeprefix(f"{bulletin.agency.upper()}-").partition("-")
-    bulletins.high_water(connection, f"control number {bulletin.agency} {year}", int(number))
-    key_name = node.vault.key_for(bulletin.agency, bulletin.info_class, bulletin.created)
-    # The portions rest in the body, under keys of their own.
-    summary = {name: value for name, value in bulletin.to_json().items() if name != "portions"}
-    supersedes, in_reply_to = bulletin.references.supersedes, bulletin.references.in_reply_to
-    bulletins.add(
-        connection,
-        bulletins.Copy(
-            agency=bulletin.agency,
-            id=bulletin.id.bytes,
-            role="originator",
-            sender=bulletin.agency,
-            envelope=sealed.id,
-            header_hash=sealed.secrets.hh,
-            body_digest=sealed.secrets.body_digest,
-            control_number=bulletin.control_number,
-            kind=str(bulletin.kind),
-            product=bulletin.product,
-            precedence=str(decided.precedence),
-            status=str(bulletin.status),
-            portions=json.dumps([portion.id for portion in bulletin.portions]),
-            created=to_ms(bulletin.created),
-            arrived=now_ms,
-            expires=to_ms(bulletin.expires),
-            due=to_ms(bulletin.due) if bulletin.due else None,
-            rules=prepared.rules.number,
-            directory=prepared.directory.number,
-            header=sealed.header,
-            body=sealed.body,
-            keyring_sealed=node.vault.seal(
-                bulletin.agency, key_name, sealed.secrets.encode(), "keyring", bulletin.id.bytes
-            ),
-            record_sealed=node.vault.seal_words(bulletin.agency, key_name, summary, "record", bulletin.id.bytes),
-            storage_key=key_name,
-            supersedes=supersedes.bytes if supersedes else None,
-            in_reply_to=in_reply_to.bytes if in_reply_to else None,
-        ),
-    )
-    names = [portion.id for portion in bulletin.portions]
-    for addressee in decided.addressees:
-        deliveries.add(
-            connection,
-            deliveries.NewDelivery(
-                agency=bulletin.agency,
-                id=bulletin.id.bytes,
-                recipient=addressee.agency,
-                gateway=prepared.directory.gateway_of(addressee.agency),
-                rank=decided.precedence.rank,
-                portions=json.dumps([names[number - 1] for number in addressee.parts]),
-                rules=json.dumps(decided.granted_by[addressee.agency]),
-                created=now_ms,
-                due=to_ms(decided.due(addressee.agency, bulletin)),
-            ),
-        )
-    audit.record(
-        connection,
-        agency=bulletin.agency,
-        at=now_ms,
-        event="accepted",
-        bulletin=bulletin.id,
-        detail={
-            "rules": prepared.rules.number,
-            "directory": prepared.directory.number,
-            "to": [[a.agency, list(a.parts), list(decided.granted_by[a.agency])] for a in decided.addressees],
-            "withheld": [[item.agency, item.portion, list(item.rules)] for item in decided.withheld],
-        },
-    )
-
-
-def _decision(prepared: _Prepared) -> dict[str, Any]:
+def _decision(prepared: Prepared) -> dict[str, Any]:
     names = [portion.id for portion in prepared.bulletin.portions]
     audience = [
         {
