@@ -12,7 +12,7 @@ from typing import Final
 
 from broker.seal import cbor, primitives
 from broker.seal.cbor import Reader
-from broker.seal.errors import require
+from broker.seal.errors import SealError, require
 from broker.seal.keys import KID_SIZE, KemKey, PublicKey, SigningKeys
 from broker.seal.primitives import A256GCM, ENC_SIZE, HASH_SIZE, IV_SIZE, KEM_ALGORITHMS, KEY_SIZE, TAG_SIZE, Random
 
@@ -136,8 +136,7 @@ def decrypt_with(key: KemKey, message: Encrypt, context: bytes, code: str) -> by
         require(len(cek) == KEY_SIZE, code)
         return primitives.aes_gcm_decrypt(cek, message.iv, message.ciphertext, _encrypt_aad(context))
     except primitives.Undecryptable as error:
-        require(False, code)
-        raise AssertionError from error  # pragma: no cover - require raised
+        raise SealError(code) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ def _context(context: str) -> bytes:
 
 def sign_document(payload: bytes, signers: Sequence[SigningKeys], context: str) -> bytes:
     """A COSE_Sign over `payload` by all signers, for one purpose (`context`, say "directory")."""
-    require(0 < len(signers) * len(signers[0].public) <= cose.MAX_SIGNATURES, "document-shape")
+    count = sum(len(signer.public) for signer in signers)
+    require(0 < count <= cose.MAX_SIGNATURES, "document-shape", "no signature, or too many")
     return cose.sign(payload, signers, _content_type(context), _context(context))
 
 
