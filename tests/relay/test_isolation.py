@@ -1,7 +1,7 @@
 """What a gateway with valid credentials, and a client that keeps no rules, cannot do to the others.
 
 Each attack is made against the accounts as rendered, and against them without user permissions: the account border
-alone must hold. The last tests take the border away as well and see the attack succeed, so that these tests mean something.
+alone must hold. The last tests take the border away as well and see the attack succeed: so these tests mean something.
 """
 
 import asyncio
