@@ -6,6 +6,9 @@ from policy.decide import Decider
 from policy.truth import Line, Side, Truth, known_members, line_truth, members
 from policy.vocabulary import AGENCY_ID, Attributes, Property, Relation, Value
 
+# A list of three hundred named agencies explains nothing more than its beginning.
+_SHOWN_AT_MOST = 120
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineReport:
@@ -85,4 +88,7 @@ def _relation(decider: Decider, relation: Relation, portion: Attributes, agency:
 
 
 def _words(value: Value) -> str:
-    return ", ".join(sorted(members(value))) or "none"
+    """The values, short and on one line: free names come from whoever submitted the bulletin."""
+    words = ", ".join(sorted(members(value))) or "none"
+    shown = "".join(character if character.isprintable() else "�" for character in words[:_SHOWN_AT_MOST])
+    return shown if len(words) <= _SHOWN_AT_MOST else f"{shown}…"

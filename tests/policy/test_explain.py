@@ -92,6 +92,11 @@ def test_what_a_hostile_bulletin_states_is_not_repeated():
     assert "<script>" not in " ".join(told.sentences())
 
 
+def test_free_names_are_told_short_and_on_one_line():
+    told = explain(DECIDER, {**BOLO, "region": "x\n\u202e" + "y" * 1000}, "springfield-pd")
+    assert all(sentence.isprintable() and len(sentence) < 400 for sentence in told.sentences())
+
+
 @pytest.mark.parametrize(
     ("at", "words"),
     [
