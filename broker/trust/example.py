@@ -1,4 +1,4 @@
-"""Writes `keys.example/`: the same throw-away keys for everyone who runs the demo. They are public, so they protect nothing.
+"""Writes `keys.example/`: the same throw-away keys for everyone who runs the demo. They are public and protect nothing.
 
 python -m broker.trust.example keys.example
 """
@@ -46,7 +46,7 @@ CREATED: Final = datetime(2026, 11, 22, tzinfo=UTC)
 
 def example_seed(kind: str, name: str, purpose: str) -> bytes:
     """Return the seed of one example key: anybody can compute it."""
-    return hashlib.sha256("\0".join(("tearline example key", kind, name, purpose)).encode()).digest()
+    return hashlib.sha256(f"tearline example key\0{kind}\0{name}\0{purpose}".encode()).digest()
 
 
 def example_agency_keys(agency: str) -> AgencyKeys:
