@@ -18,6 +18,8 @@ _RULE_ID = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 # Ten times the rules of the largest exchange imagined; bounds the work of a gateway on a hostile release.
 MAX_RULES = 2000
+# Every item is two sets of agencies in memory; a rule with more kinds of recipients wants to be two rules.
+MAX_ITEMS = 64
 _NO_OBLIGATIONS: Obligations = MappingProxyType({})
 
 
@@ -133,7 +135,10 @@ def _to(read: Reading, node: Node, vocabulary: Vocabulary) -> tuple[Item, ...]:
         return ((),)
     if not isinstance(node, Items):
         read.refuse("not-a-list", "'to' must be a list of recipients, each starting with '-', or everyone", node.line)
-    return tuple(_item(read, item, vocabulary) for item in read.items(node, "'to'").items)
+    items = read.items(node, "'to'").items
+    if len(items) > MAX_ITEMS:
+        read.refuse("too-many-items", f"more than {MAX_ITEMS} items in one 'to'", node.line)
+    return tuple(_item(read, item, vocabulary) for item in items)
 
 
 def _item(read: Reading, node: Node, vocabulary: Vocabulary) -> Item:

@@ -1,10 +1,10 @@
 """The example exchange: its cases hold, and they look at every rule."""
 
-import os
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policy import compile_rules, parse_agencies, parse_ruleset, parse_vocabulary, run_cases, untouched_rules
 from tests.policy.oracle import Oracle
@@ -81,18 +81,42 @@ def test_the_independent_evaluator_agrees_on_every_case():
                 assert not shared or dict(decision.obligations(agency)) == duties
 
 
+def words(name):
+    return st.sampled_from(VOCABULARY.bulletin[name].values)
+
+
+SETS = ("caveats", "dissemination")
+portions = st.fixed_dictionaries(
+    {name: words(name) for name in VOCABULARY.bulletin if name not in (*SETS, "TLP")}
+    | {name: st.frozensets(words(name), max_size=2) for name in SETS}
+    | {
+        "TLP": words("TLP"),
+        "area": st.sampled_from(sorted(VOCABULARY.area)),
+        "region": st.sampled_from(["IL-C", "IL-N"]),
+        "protectee": st.sampled_from(["mayor-springfield", "mayor-chicago"]),
+        **{name: st.frozensets(st.sampled_from(sorted(AGENCIES)), max_size=3) for name in ("named", "approved")},
+        **{name: st.sampled_from(sorted(AGENCIES)) for name in ("originator", "requester")},
+    }
+)
+DECIDER = compile_rules(RULESET, VOCABULARY, AGENCIES, at=NOW)
+
+
+@settings(max_examples=200, deadline=None)
+@given(portions, words("TLP"), st.frozensets(words("caveats")), st.frozensets(words("dissemination")))
+def test_combining_markings_never_widens(portion, tlp, caveats, dissemination):
+    ranks = VOCABULARY.bulletin["TLP"].values
+    combined = {
+        **portion,
+        "TLP": max(portion["TLP"], tlp, key=ranks.index),
+        "caveats": portion["caveats"] | caveats,
+        "dissemination": portion["dissemination"] | dissemination,
+    }
+    assert set(DECIDER.decide(combined).audience) <= set(DECIDER.decide(portion).audience)
+
+
 def test_county_codes_are_turned_into_the_names_that_rules_use():
     assert VOCABULARY.area_name("17167") == "IL-SANGAMON"
     assert VOCABULARY.area_name("99999") is None
-
-
-@pytest.mark.skipif("TEARLINE_SAMPLES" not in os.environ, reason="samples not here")
-def test_the_reference_rules_hold_with_the_example_directory():
-    reference = Path(os.environ["TEARLINE_SAMPLES"]).parent / "reference" / "rules.yaml"
-    if not reference.exists():
-        pytest.skip("no reference rules beside the samples")
-    ruleset = parse_ruleset(reference.read_text(encoding="utf-8"), VOCABULARY, source="rules.yaml")
-    assert [result.name for result in run_cases(ruleset, VOCABULARY, AGENCIES) if not result.passed] == []
 
 
 def test_the_files_of_the_example_are_the_ones_that_are_tested():

@@ -25,6 +25,6 @@ def test_the_refusal_on_the_page_is_the_one_that_is_given():
 
 
 def test_every_part_of_a_case_and_every_effect_is_on_the_page():
-    for word in ("share", "always", "never", "require", "reaches exactly", "reaches nobody because of", "tearline reaches",
-                 "withheld from", "yields to", "at most", "at least"):  # fmt: skip
+    parts = ("reaches exactly", "reaches nobody because of", "tearline reaches", "withheld from", "with", "at")
+    for word in (*parts, "share", "always", "never", "require", "yields to", "at most", "at least"):
         assert word in PAGE

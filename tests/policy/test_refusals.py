@@ -131,6 +131,15 @@ def test_a_slip_in_the_rules_is_refused_where_it_stands(was, now, code, line, sa
     assert str(refused.value).startswith(f"rules.yaml:{line}: ")
 
 
+def test_more_rules_or_recipients_than_any_exchange_needs_are_refused():
+    rule = "- {rule: R%d x, effect: share, when: anything, to: [%s], because: x}\n"
+    head = "policy: p\nversion: 1\nrules:\n"
+    with pytest.raises(PolicyError, match="more than 2000 rules"):
+        ruleset(head + "".join(rule % (number, "{kind: JTTF}") for number in range(2001)))
+    with pytest.raises(PolicyError, match="more than 64 items"):
+        ruleset(head + rule % (1, ", ".join(["{kind: JTTF}"] * 65)))
+
+
 @pytest.mark.parametrize(
     ("was", "now", "code"),
     [
