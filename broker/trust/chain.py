@@ -7,12 +7,16 @@
 
 A release is in its file, durably, before it is in the marks. So after a crash there may be one release more than the
 marks say (it is whole, and verified when read) but never one less: less means that somebody took it away.
+
+Several processes may have one folder (officers add to what the hub follows): writers hold a lock, readers need none.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +28,7 @@ from broker.trust.root import Root, read_root
 
 _ROOT_FILE: Final = "root.cose"
 _MARKS_FILE: Final = "marks.json"
+_LOCK_FILE: Final = ".lock"
 _RELEASE_FILE: Final = re.compile(r"(directory|rules)-([0-9]{6,})\.cose")
 
 
@@ -37,8 +42,6 @@ class Chains:
         self._heads: dict[ReleaseType, Release | None] = {"directory": None, "rules": None}
         self.root: Root | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for leftover in folder.glob(f".*{TEMPORARY}"):
-            leftover.unlink()
         self._open()
 
     def head(self, release_type: ReleaseType) -> Release | None:
@@ -55,15 +58,20 @@ class Chains:
         return release.number <= len(self._hashes[release.type]) and not self.knows(release)
 
     def keep_root(self, document: bytes, root: Root) -> None:
-        replace_private(self._folder / _ROOT_FILE, document)
+        with self._writing():
+            replace_private(self._folder / _ROOT_FILE, document)
         self.root = root
 
     def append(self, document: bytes, release: Release) -> None:
         """Keep a verified release that follows the head; durable when this returns."""
         check_follows(release, self._heads[release.type])
-        replace_private(self._path(release.type, release.number), document)
-        self._took(release)
-        self._write_marks()
+        path = self._path(release.type, release.number)
+        with self._writing():
+            if path.exists() and read_release(path.read_bytes(), self._require_root()).hash != release.hash:
+                raise TrustError("equivocation", f"another process kept another {release.type} {release.number}")
+            replace_private(path, document)
+            self._took(release)
+            self._write_marks()
 
     def read(self, release_type: ReleaseType, number: int) -> Release | None:
         """Return a release that was accepted before, verified again; None when there is none of that number.
@@ -115,7 +123,18 @@ class Chains:
                 check_follows(release, self._heads[release_type])
                 self._took(release)
             self._check_mark(release_type, marks.get(release_type))
-        self._write_marks()
+        if any(head is not None and marks.get(name, (0, ""))[0] < head.number for name, head in self._heads.items()):
+            with self._writing():  # a crash came between a release and its mark
+                self._write_marks()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the folder alone; whatever temporary file is there then was left by a writer that died."""
+        with (self._folder / _LOCK_FILE).open("ab") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for leftover in self._folder.glob(f".*{TEMPORARY}"):
+                leftover.unlink(missing_ok=True)
+            yield
 
     def _took(self, release: Release) -> None:
         self._hashes[release.type].append(release.hash)
@@ -147,11 +166,13 @@ class Chains:
         return marks
 
     def _write_marks(self) -> None:
-        marks: Mapping[str, list[int | str]] = {
-            name: [head.number, head.hash.hex()] for name, head in self._heads.items() if head is not None
-        }
-        if marks:
-            replace_private(self._folder / _MARKS_FILE, canonical_json(marks))
+        """Raise the marks to the heads; another process may have raised them further, and marks never fall."""
+        marks = self._read_marks()
+        for name, head in self._heads.items():
+            if head is not None and head.number > marks.get(name, (0, ""))[0]:
+                marks[name] = (head.number, head.hash.hex())
+        written: Mapping[str, list[int | str]] = {name: list(mark) for name, mark in marks.items()}
+        replace_private(self._folder / _MARKS_FILE, canonical_json(written))
 
     def _path(self, release_type: ReleaseType, number: int) -> Path:
         return self._folder / f"{release_type}-{number:06d}.cose"

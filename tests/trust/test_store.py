@@ -59,6 +59,7 @@ def test_a_crash_while_writing_leaves_the_release_before(folder: pathlib.Path) -
     store = reopened(folder)
     assert store.rules is not None
     assert store.rules.number == 2
+    store.offer(rules(store.rules).sealed, now=NOW)
     assert not list(folder.glob(".*.tmp"))
 
 
@@ -106,6 +107,30 @@ def test_a_crash_at_every_rename_leaves_one_whole_release(
         assert (after.offer(minted.sealed, now=NOW) is None) == (survived == 1)
 
 
+def test_two_processes_add_to_one_folder(folder: pathlib.Path) -> None:
+    """An officer adds what the hub follows: neither takes the other's release back, and one number has one content."""
+    hub, desk, late = reopened(folder), reopened(folder), reopened(folder)
+    third = rules(desk.rules)
+    desk.offer(third.sealed, now=NOW)
+    hub.offer(directory(hub.directory).sealed, now=NOW)
+    with pytest.raises(TrustError) as refused:
+        late.offer(rules(late.rules, floor=1).sealed, now=NOW)
+    assert refused.value.code == "equivocation"
+    assert late.offer(third.sealed, now=NOW) is not None
+    after = reopened(folder)
+    assert after.rules is not None
+    assert after.directory is not None
+    assert (after.rules.number, after.directory.number) == (3, 2)
+    (folder / "rules-000003.cose").unlink()
+    assert damage(folder) == "store-damaged"
+
+
+def test_reading_a_folder_writes_nothing(folder: pathlib.Path) -> None:
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    reopened(folder)
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
 def test_a_release_that_was_in_force_and_is_gone(folder: pathlib.Path) -> None:
     (folder / "rules-000002.cose").unlink()
     assert damage(folder) == "store-damaged"
@@ -151,7 +176,8 @@ def test_the_root_taken_away(folder: pathlib.Path) -> None:
 
 
 def test_nobody_else_reads_the_folder(folder: pathlib.Path) -> None:
-    assert all(path.stat().st_mode & 0o077 == 0 for path in [folder, *folder.iterdir()])
+    secret = [path for path in folder.iterdir() if path.name != ".lock"]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in [folder, *secret])
 
 
 def test_a_release_is_on_disk_before_it_is_in_force(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
