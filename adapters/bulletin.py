@@ -42,7 +42,7 @@ class Correct:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recall:
-    """Take back every bulletin of `of` that is known; at least one must be."""
+    """Take back the first of `of` that is known."""
 
     of: tuple[str, ...]
     reason: str

@@ -89,8 +89,8 @@ async def _serve(kind: Kind, settings: Settings, token: str) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    names = settings.write or tuple(kind.writers)
-    out = OutFolder(settings.folder, {name: kind.writers[name] for name in names})
+    chosen = settings.write or kind.writers
+    out = OutFolder(settings.folder, {name: kind.writers[name] for name in chosen})
     log = structlog.get_logger().bind(adapter=kind.name, agency=settings.agency)
     async with GatewayClient(settings.gateway, token, ca_file=settings.ca_file) as client:
         worker = Worker(client, settings, kind.translator(settings), out, log)

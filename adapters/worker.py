@@ -126,9 +126,7 @@ class Worker:
             raise
         except Exception as error:  # noqa: BLE001 - a fault of ours must not stop the files behind this one
             self._log.error("translation fault", key=taken.key[:12], error=type(error).__name__)
-            await self._refuse(
-                folder, taken, "translation-fault", "", "the adapter failed on this file; tell its maker"
-            )
+            await self._refuse(folder, taken, {"code": "translation-fault", "detail": "a fault of the adapter"})
             return None
         await asyncio.to_thread(folder.keep_submission, taken, submission)
         return submission
@@ -141,7 +139,9 @@ class Worker:
             case Correct(of=of, body=body, identity=identity, otherwise_new=otherwise_new):
                 found = await self._references.own(of)
                 if found:
-                    return {"call": "correct", "of": found[0], "body": body, "identity": identity}
+                    references = {**(body.get("references") or {}), "supersedes": found[0]}
+                    corrected = {**body, "kind": "correction", "references": references}
+                    return {"call": "correct", "of": found[0], "body": corrected, "identity": identity}
                 if otherwise_new:
                     return {"call": "publish", "body": body, "identity": identity}
             case Recall(of=of, reason=reason):
@@ -160,13 +160,12 @@ class Worker:
         try:
             answer = await self._call(submission, taken.key)
         except GatewayRefusedError as refused:
-            if refused.status in _NOT_THE_FILES_FAULT and submission["call"] != "receipt":
+            # A submission names nothing that could be missing: then it is the address that is wrong.
+            misdirected = refused.status == _NOT_FOUND and submission["call"] == "publish"
+            if misdirected or refused.status in _NOT_THE_FILES_FAULT:
                 raise
-            if refused.status in _NOT_THE_FILES_FAULT - {404}:
-                raise
-            await self._refuse(
-                folder, taken, refused.code, refused.pointer, refused.detail or refused.title, refused.extra
-            )
+            reason = {"code": refused.code, "pointer": refused.pointer, "detail": refused.detail or refused.title}
+            await self._refuse(folder, taken, {**refused.extra, **reason})
             return
         identifier = str(answer.get("id", ""))
         if submission.get("identity") and identifier:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -28,8 +29,7 @@ def portion_text(portion: Mapping[str, Any]) -> str:
     content = str(portion.get("content", ""))
     render = _RENDER.get(str(portion.get("media_type", "")))
     if render is not None:
-        try:
+        # What its sender's system got wrong is still shown, character for character.
+        with contextlib.suppress(DocumentRefusedError):
             content = render(content.encode())
-        except DocumentRefusedError:
-            pass  # its sender's system made it; the reader still sees every character
     return f"{portion_mark(portion.get('marking') or {})} {content}"
