@@ -1,6 +1,8 @@
 """An adapter cannot mark a portion wider than the document inside it says (OpenCTI #17576, #15533)."""
 
 import json
+import os
+import pathlib
 from typing import Any
 
 import pytest
@@ -8,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker.model import Embedded, Marking, Refusal, Tlp, embedded_marking
+from broker.model.embedded import TLP_IDS
 from tests.model.examples import DOCUMENT, Read
 
+SAMPLES = pathlib.Path(os.environ.get("TEARLINE_SAMPLES", "/nonexistent")) / "stix"
 STIX = "application/stix+json;version=2.1"
 TLP2 = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 ACS = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce"
@@ -59,6 +63,11 @@ def acs(**controls: Any) -> dict[str, Any]:
             Tlp.RED,
             id="a known id redefined",
         ),
+        pytest.param(
+            bundle(report(RED_ID), definition(RED_ID, extensions={TLP2: {"tlp_2_0": "clear"}})),
+            Tlp.RED,
+            id="the RED id redefined as CLEAR",
+        ),
         pytest.param(bundle(definition(extensions={TLP2: {"tlp_2_0": "amber+strict"}})), Tlp.AMBER_STRICT, id="TLP 2"),
         pytest.param(bundle(definition(extensions={TLP2: {"tlp_2_0": "pink"}})), Tlp.RED, id="a label nobody knows"),
         pytest.param(bundle(definition(definition_type="tlp", definition={"tlp": "white"})), Tlp.CLEAR, id="TLP 1"),
@@ -95,6 +104,29 @@ def test_an_embedded_classification_above_u_is_refused(level: str | None, extens
     for media_type in (STIX, "application/json", "text/plain"):
         with pytest.raises(Refusal, match="classified"):
             embedded_marking(content, media_type)
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="TEARLINE_SAMPLES is not set")
+@pytest.mark.parametrize(
+    "name",
+    ["common__acs-use-case-1", "common__acs-use-case-3", "mispstix__external__get_bundle_with_acs_marking"],
+)
+def test_the_published_acs_examples_above_u_are_refused(name: str) -> None:
+    with pytest.raises(Refusal, match="classified"):
+        embedded_marking((SAMPLES / f"{name}.json").read_text(), STIX)
+
+
+@pytest.mark.skipif(not SAMPLES.is_dir(), reason="TEARLINE_SAMPLES is not set")
+def test_no_published_stix_document_is_read_wider_than_its_labels() -> None:
+    for path in sorted(SAMPLES.glob("*.json")):
+        try:
+            found = embedded_marking(path.read_text(), STIX)
+        except Refusal:
+            continue
+        for marking_id, label in TLP_IDS.items():
+            if f'"{marking_id}"' in path.read_text():
+                assert found.tlp is not None, path.name
+                assert found.tlp >= label, path.name
 
 
 def test_embedded_controls_and_caveats_are_kept() -> None:

@@ -1,5 +1,6 @@
 """Attacks on releases, by name: each is refused with its code and changes nothing."""
 
+import dataclasses
 import pathlib
 from datetime import timedelta
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from broker.seal import cbor, encrypt_release, fingerprint, sign_document, unverified_payload
 from broker.trust import Minted, TrustError, TrustStore, UnknownAgencyError, mint_root, read_root
-from broker.trust.release import release_payload
+from broker.trust.release import check_follows, release_payload
 from tests.trust.exchange import (
     AVERY,
     AVERY_AGAIN,
@@ -174,6 +175,15 @@ def test_rollback_to_an_older_number_that_never_was(store: TrustStore) -> None:
     assert store.rules.number == 2
     assert refusal(store, changed(rules(), 8, {1: "", 2: "", 3: 0})) == "equivocation"
     assert refusal(store, changed(rules(), 3, 0)) == "not-a-release"
+
+
+def test_an_older_number_never_follows() -> None:
+    first = rules()
+    older = first.release
+    head = dataclasses.replace(older, number=5)
+    with pytest.raises(TrustError) as refused:
+        check_follows(older, head)
+    assert refused.value.code == "rollback"
 
 
 def test_an_old_release_again_changes_nothing(store: TrustStore) -> None:
