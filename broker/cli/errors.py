@@ -23,7 +23,17 @@ _CONFLICT: Final = 409
 
 # Whose fault it is decides the status: a coded error of ours that comes from what the person gave is usage.
 _USAGE_ERRORS: Final = frozenset(
-    {"SettingsError", "ExchangeError", "TokenError", "TrustError", "PolicyError", "Refusal", "HubError", "KeysError"}
+    {
+        "SettingsError",
+        "ExchangeError",
+        "TokenError",
+        "TrustError",
+        "PolicyError",
+        "Refusal",
+        "HubError",
+        "StartError",
+        "GroundError",
+    }
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from broker.cli.errors import FAILED, Stop, TearlineGroup
-from broker.cli.output import json_data, words
+from broker.cli.output import data, json_data, words
 
 _CONFIG = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -42,7 +42,7 @@ def up(exchange: Path, check: bool, as_json: bool) -> None:
             json_data([{"name": one.name, "command": list(one.command), "ready": one.ready} for one in made.children])
         else:
             for one in made.children:
-                words(f"{one.name}: {' '.join(one.command)}")
+                data(f"{one.name}: {' '.join(one.command)}")
         return
     reporter = Reporter(lambda happening: json_data(happening) if as_json else None, words)
     failure = asyncio.run(run_until_stopped(made, reporter))

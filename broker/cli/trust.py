@@ -110,7 +110,9 @@ def list_(releases: Path, root: str, as_json: bool) -> None:
 @click.option("--releases", type=_FOLDER, required=True, help="The hub's folder of releases; gets the new one.")
 @click.option("--root", required=True, help="Fingerprint of the exchange's root.")
 @click.option("--officer", "officers", type=_FILE, multiple=True, required=True, help="Key file; give two or more.")
-@click.option("--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long the release is valid.")
+@click.option(
+    "--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long the release is valid."
+)
 @_JSON
 def add(entry: Path, releases: Path, root: str, officers: tuple[Path, ...], days: int, as_json: bool) -> None:
     """Sign the next directory release, with the agency of ENTRY added or replaced.

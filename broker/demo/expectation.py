@@ -22,6 +22,7 @@ class ExpectedBulletin:
     says: Mapping[str, str]
     reaches: Mapping[str, tuple[str, ...]]
     withheld: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    hidden: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     answers: str | None = None
     corrects: str | None = None
     recalled: bool = False

@@ -134,15 +134,15 @@ def tear_line(expectation: Expectation, evidence: Evidence, matched: Matched) ->
 
 def red_stays(expectation: Expectation, evidence: Evidence, matched: Matched) -> Invariant:
     bulletin = expectation.by_key("extremism")
-    text = bulletin.says["red"]
+    words = (bulletin.says["red"], *bulletin.hidden.get("red", ()))
     holders = {
         agency
         for agency, rows in evidence.inboxes.items()
         for held in rows
         for one in held.portions
-        if text in one.content
+        if any(word in one.content for word in words)
     }
-    bad = [f"{agency} holds RED text" for agency in holders if "red" not in bulletin.reaches.get(agency, ())]
+    bad = [f"{agency} holds RED words" for agency in holders if "red" not in bulletin.reaches.get(agency, ())]
     bad += [] if "extremism" in matched.sent and holders else ["nobody holds the RED text, so nothing was shown"]
     return _made(
         "RED stays with the named",

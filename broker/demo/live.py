@@ -18,7 +18,8 @@ _RUNGS_OF_PERSONS: Final = frozenset({"read", "acknowledged", "acted", "purged"}
 class Live:
     """Shows what the originators' gateways know. It only reads, with read tokens, and confirms nothing."""
 
-    def __init__(self, clients: Mapping[str, GatewayClient], lines: Lines) -> None:
+    def __init__(self, clients: Mapping[str, GatewayClient], lines: Lines, rule_names: Mapping[str, str]) -> None:
+        self._rule_names = rule_names
         self._clients = clients
         self._lines = lines
         self._known: set[str] = set()
@@ -56,7 +57,7 @@ class Live:
                         sender=agency,
                         recipient=member,
                         portion=portion["id"],
-                        rules=portion["blocked_by"],
+                        reasons=[self._rule_names.get(rule, rule) for rule in portion["blocked_by"]],
                     )
 
     async def _events(self, agency: str, client: GatewayClient) -> None:
@@ -77,7 +78,10 @@ class Live:
                     f"              escalated at {agency}: nobody acknowledged in time; told: {name}", "yellow"
                 )
             case "recall":
-                self._lines.say(f"              recalled  {event.data['id']} at {agency}", "yellow")
+                number = (await client.get(str(event.data["id"])))["control_number"]
+                self._lines.say(
+                    f"              recalled  {number} at {agency}: {event.data.get('reason', '')}", "yellow"
+                )
             case "alarm" | "refused":
                 self._lines.say(f"              {event.event} at {agency}: {event.data.get('code', '')}", "bold red")
             case _:

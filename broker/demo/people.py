@@ -10,31 +10,9 @@ JsonObject = dict[str, Any]
 
 SANGAMON: Final = "IL-SANGAMON"
 COOK: Final = "IL-COOK"
-PEORIA: Final = "IL-PEORIA"
 
 # Time that the unanswered bulletin gives a person; short, because the audience of a demo waits for it.
 DUE_SECONDS: Final = 5
-
-
-def bolo(now: datetime) -> JsonObject:
-    return _bulletin(
-        now,
-        "il-state-police",
-        "Master Sgt. D. Example",
-        product="BOLO",
-        precedence="IMMEDIATE",
-        category="officer safety",
-        purpose="officer safety",
-        area=PEORIA,
-        portions=[
-            _text(
-                "p1",
-                "Officer safety: armed driver of a grey pickup, plate fragment 7K3, last seen on I-155 southbound. "
-                "Stop with two units.",
-                caveats=["LES"],
-            )
-        ],
-    )
 
 
 def assessment(now: datetime) -> JsonObject:

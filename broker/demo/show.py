@@ -53,22 +53,22 @@ class Lines:
     def rung(self, *, at: datetime, number: str, recipient: str, rung: str, person: str, note: str) -> None:
         """A person's act (or a purge) that the originator has a signed receipt of."""
         line = Text(f"{_clock(at)}  ")
-        line.append(f"{rung:<12}", style="green")
-        line.append(f"{number:<42} {recipient}" + (f": {person}" if person else "") + (f" ({note})" if note else ""))
+        line.append(f"{rung:<13}", style="green")
+        line.append(f"{number:<41} {recipient}" + (f": {person}" if person else "") + (f" ({note})" if note else ""))
         self._console.print(line)
 
-    def withheld(self, *, number: str, sender: str, recipient: str, portion: str, rules: Sequence[str]) -> None:
+    def withheld(self, *, number: str, sender: str, recipient: str, portion: str, reasons: Sequence[str]) -> None:
         """One portion that did not go to an agency, and the never rules that held it back."""
         line = Text(" " * 14)
         line.append("withheld ", style="magenta")
-        line.append(f" {number:<45} {sender} ↛ {recipient}  {portion}  {', '.join(rules)}")
+        line.append(f" {number:<45} {sender} ↛ {recipient}  {portion}  {'; '.join(reasons)}")
         self._console.print(line)
 
-    def refused(self, *, what: str, sender: str, code: str, rules: Sequence[str]) -> None:
+    def refused(self, *, what: str, sender: str, code: str, reason: str, rules: Sequence[str]) -> None:
         """One submission that was refused, and why."""
         line = Text(" " * 14)
         line.append("refused  ", style="magenta")
-        line.append(f" {sender}: {what}: {code}" + (f" ({', '.join(rules)})" if rules else ""))
+        line.append(f" {sender}: {what}: {code}: {reason}" + (f" ({', '.join(rules)})" if rules else ""))
         self._console.print(line)
 
     def verdict(self, verdict: Verdict) -> None:
@@ -90,7 +90,6 @@ class Lines:
             if not row["ok"]:
                 self.say(f"  not refused as expected: {row['submission']} ({row['code']})", "bold red")
         self.say("")
-        self.say(verdict.sentence(), "bold green" if verdict.ok else "bold red")
 
 
 def _clock(at: datetime) -> str:

@@ -146,7 +146,9 @@ def plan(path: Path, *, environ: Mapping[str, str], command: tuple[str, ...] = (
     """
     stray = sorted(name for name in environ if name.startswith("TEARLINE_") and name not in CLIENT_VARIABLES)
     if stray:
-        raise ExchangeError("environment", f"`{stray[0]}` would bind every process; write it into the process's own file")
+        raise ExchangeError(
+            "environment", f"`{stray[0]}` would bind every process; write it into the process's own file"
+        )
     exchange = load_exchange(path)
     folder = path.resolve().parent
     logs = folder / exchange.exchange.logs
@@ -155,7 +157,12 @@ def plan(path: Path, *, environ: Mapping[str, str], command: tuple[str, ...] = (
 
     def child(name: str, *arguments: str, ready: str | None = None) -> Child:
         return Child(
-            name=name, command=(*program, *arguments), folder=folder, log=logs / f"{name}.log", ready=ready, environ=inherited
+            name=name,
+            command=(*program, *arguments),
+            folder=folder,
+            log=logs / f"{name}.log",
+            ready=ready,
+            environ=inherited,
         )
 
     hub = None

@@ -53,7 +53,7 @@ def alive(pid: int) -> bool:
 
 async def eventually(condition, seconds: float = 10.0):
     async with asyncio.timeout(seconds):
-        while not (value := condition()):
+        while not (value := condition()):  # noqa: ASYNC110 - what is waited for is another process
             await asyncio.sleep(0.02)
     return value
 
@@ -149,7 +149,7 @@ async def main():
     await asyncio.sleep(600)
 asyncio.run(main())
 """
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
     try:
         assert process.stdout is not None
         pid = int(process.stdout.readline())

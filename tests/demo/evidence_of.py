@@ -6,21 +6,10 @@ from broker.demo.evidence import Delivery, Escalation, Evidence, Held, Portion, 
 from broker.demo.expectation import Expectation
 
 BEGAN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-AGENCIES = [
-    "springfield-pd",
-    "chicago-pd",
-    "peoria-pd",
-    "cook-sheriff",
-    "lake-sheriff",
-    "il-state-police",
-    "il-fusion",
-    "north-il-fusion",
-    "jttf-springfield",
-    "jttf-chicago",
-    "ero-chicago",
-    "springfield-mayor",
-    "newtown-pd",
-]
+AGENCIES = (
+    *("springfield-pd", "chicago-pd", "peoria-pd", "cook-sheriff", "lake-sheriff", "il-state-police", "il-fusion"),
+    *("north-il-fusion", "jttf-springfield", "jttf-chicago", "ero-chicago", "springfield-mayor", "newtown-pd"),
+)
 NEVER = ("R01", "R04", "R05", "R06", "R07", "R08", "R10", "R14", "R15")
 
 

@@ -18,7 +18,6 @@ RULES = Path(__file__).parents[2] / "policy" / "rules.example"
 VOCABULARY = parse_vocabulary((RULES / "vocabulary.yaml").read_text(encoding="utf-8"), source="vocabulary.yaml")
 
 WRITTEN = {
-    "bolo": people.bolo(NOW),
     "assessment": people.assessment(NOW),
     "question": people.question(NOW),
     "answer": people.answer(NOW, to=SOME_ID),

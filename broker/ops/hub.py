@@ -1,0 +1,186 @@
+"""The hub as a process: follows a folder of signed releases and keeps NATS as the newest directory says.
+
+The folder is a `TrustStore`: officers put the next release there (`tearline agency add`), every release in it is
+verified before anything follows it, and NATS is given the sealed bytes. The hub is trusted by nobody for any of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from broker.relay import (
+    EmbeddedServer,
+    EmbeddedSettings,
+    ExternalCluster,
+    Hub,
+    HubKeys,
+    Nkey,
+    RelayError,
+    load_or_make_hub_keys,
+)
+from broker.seal import nkey_public, nkey_sign
+from broker.trust import TrustError, TrustStore
+from broker.trust.files import replace_private
+
+log = structlog.get_logger()
+
+PREFIX: Final = "TEARLINE_"
+# A new release is in force within seconds; officers wait for longer than that for each other.
+_LOOK_SECONDS: Final = 1.0
+
+
+class HubError(Exception):
+    """The hub cannot start; `code` is kebab-case."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class HubSettings(BaseModel):
+    """`[hub]`: paths are relative to the settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Path = Field(description="folder of the hub's own NATS keys and, when it runs the relay, of its store")
+    releases: Path = Field(description="folder of the signed releases; `tearline agency add` puts the next one there")
+    root: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="fingerprint of the exchange's root")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="relay's port; free ones are chosen once and kept"
+    )
+    monitor_port: int | None = Field(default=None, ge=1, le=65535, description="relay's monitoring port, loopback only")
+    host: str = Field(default="127.0.0.1", description="address the relay listens on")
+    servers: tuple[str, ...] = Field(
+        default=(), description="nats:// addresses of a relay that others run; empty: own one"
+    )
+    accounts_file: Path | None = Field(default=None, description="accounts file that those servers include")
+    replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream, 3 in a cluster")
+
+
+def load_hub_settings(path: Path, environ: Mapping[str, str]) -> HubSettings:
+    """Read the `[hub]` table, then `TEARLINE_<SETTING>` over it.
+
+    Raises:
+        HubError: `settings`, for anything unknown, missing or contradictory.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise HubError("settings", f"{path.name}: {error}") from error
+    if set(document) != {"hub"} or not isinstance(document["hub"], dict):
+        raise HubError("settings", f"{path.name}: a hub's settings stand in [hub] and nothing else does")
+    table: dict[str, Any] = {**document["hub"], **_from_environment(environ)}
+    try:
+        settings = HubSettings.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise HubError("settings", f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from error
+    if bool(settings.servers) != (settings.accounts_file is not None):
+        raise HubError("settings", "`servers` and `accounts_file` go together")
+    folder = path.resolve().parent
+    named = {name: getattr(settings, name) for name in ("data", "releases", "accounts_file")}
+    return settings.model_copy(update={name: folder / value for name, value in named.items() if value is not None})
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, value in environ.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name not in HubSettings.model_fields:
+            raise HubError("settings", f"unknown variable `{variable}`")
+        found[name] = [item.strip() for item in value.split(",")] if name == "servers" else value
+    return found
+
+
+async def run(settings: HubSettings) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        HubError, RelayError, TrustError: it cannot start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    trust = TrustStore(settings.releases, settings.root)
+    if trust.directory is None:
+        raise HubError("no-directory", "there is no signed directory in the folder of releases yet")
+    keys = load_or_make_hub_keys(settings.data / "hub.json", nkey_of=_nkey)
+    hub = Hub(keys=keys, servers=_servers(settings, keys), replicas=settings.replicas)
+    async with hub:
+        await hub.start(trust.directory.gateways)
+        log.info("hub ready", gateways=len(trust.directory.gateways), directory=trust.directory.number)
+        async with asyncio.TaskGroup() as group:
+            follower = group.create_task(_follow(hub, settings, trust))
+            await stop.wait()
+            follower.cancel()
+    log.info("hub ended")
+
+
+async def _follow(hub: Hub, settings: HubSettings, trust: TrustStore) -> None:
+    """Publish what is in the folder, then whatever comes; a relay that is away is tried again for ever."""
+    seen: float | None = None
+    applied = trust.directory.number if trust.directory else 0
+    while True:
+        try:
+            changed = _changed(settings.releases)
+            if changed != seen:
+                trust = TrustStore(settings.releases, settings.root)
+                applied = await _apply(hub, trust, applied)
+                await _publish(hub, trust, settings.data / "sealed")
+                seen = changed
+        except (RelayError, TrustError) as error:
+            log.warning("releases not published, trying again", code=error.code)
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _apply(hub: Hub, trust: TrustStore, applied: int) -> int:
+    if trust.directory is None or trust.directory.number == applied:
+        return applied
+    await hub.apply(trust.directory.gateways)
+    log.info("directory applied", number=trust.directory.number, gateways=len(trust.directory.gateways))
+    return trust.directory.number
+
+
+async def _publish(hub: Hub, trust: TrustStore, folder: Path) -> None:
+    """Put the root and every release into the stream, in order; what is there already is left alone."""
+    await hub.publish_release("root", 1, _sealed(folder / "root-000001", lambda: trust.sealed("root")))
+    # Rules before the directory: only both together let a gateway decide, and rules are the larger part of trust.
+    for kind, newest in (("rules", trust.rules), ("directory", trust.directory)):
+        for number in range(1, (newest.number if newest else 0) + 1):
+            raw = _sealed(folder / f"{kind}-{number:06d}", lambda kind=kind, number=number: trust.sealed(kind, number))
+            await hub.publish_release(kind, number, raw)
+
+
+def _sealed(path: Path, make: Any) -> bytes:
+    """A release as it travels, sealed once: sealing again would make other bytes, and the stream would hold both."""
+    if not path.exists():
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_private(path, make())
+    return path.read_bytes()
+
+
+def _changed(releases: Path) -> float:
+    return max((path.stat().st_mtime for path in releases.glob("*.cose")), default=0.0)
+
+
+def _servers(settings: HubSettings, keys: HubKeys) -> EmbeddedServer | ExternalCluster:
+    if settings.accounts_file is not None:
+        return ExternalCluster(urls=settings.servers, accounts_file=settings.accounts_file, system=keys.system)
+    embedded = EmbeddedSettings(host=settings.host, port=settings.port, monitor_port=settings.monitor_port)
+    return EmbeddedServer(settings.data / "nats", embedded)
+
+
+def _nkey(seed: bytes) -> Nkey:
+    return Nkey(public=nkey_public(seed), sign=lambda nonce: nkey_sign(seed, nonce))
