@@ -89,8 +89,10 @@ async def run(
         seed: nkey seed of a user there who may make streams (the hub's).
     """
     async with contextlib.AsyncExitStack() as stack:
-        given = (url, seed) if url is not None and seed is not None else None
-        at, user = given or await stack.enter_async_context(_own_server())
+        if url is None or seed is None:
+            at, user = await stack.enter_async_context(_own_server())
+        else:
+            at, user = url, seed
         client = await _connect(at, user)
         stack.push_async_callback(client.close)
         name = f"RAW{secrets.token_hex(4)}"

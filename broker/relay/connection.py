@@ -95,7 +95,7 @@ class Connection:
             try:
                 try:
                     await self._connect(client, server, ended)
-                except (OSError, NatsError, TimeoutError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever it was, the next client is tried
                     self._note("relay not reachable", server, error)
                     failures += 1
                     turn += 1

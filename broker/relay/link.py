@@ -253,9 +253,16 @@ class Link:
         self._bell.set()
 
     async def _draw(self, client: Client) -> None:
-        async with asyncio.TaskGroup() as group:
-            for puller in (*self._pullers, self._doorbell):
-                group.create_task(puller.run(client))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for puller in (*self._pullers, self._doorbell):
+                    group.create_task(puller.run(client))
+        except* NatsError:
+            pass  # the connection has ended
+        except* Exception as errors:  # noqa: BLE001 - a lane must not stay dead while the connection lives
+            log.error("drawing stopped", reasons=[type(error).__name__ for error in errors.exceptions])  # noqa: TRY400
+        if not client.is_closed:
+            await client.close()
 
     def _inbox(self, purpose: str) -> str:
         return f"{inbox_prefix(self._gateway)}.{purpose}"

@@ -32,6 +32,11 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024
 _SINGLES_AT_ONCE: Final = 256
 # A cluster whose leader was killed takes 5.5 to 7 s to elect another.
 _ACK_WITHIN: Final = 10.0
+# With the sending, which waits only for a socket that takes no more.
+_CALL_WITHIN: Final = 30.0
+# While nats-server loads new accounts their imports are away for a moment: nobody has the message then, for certain.
+_NOBODY_RETRIES: Final = 4
+_NOBODY_WAIT: Final = 0.25
 # One stream's calls in flight; the streams do not wait for each other, so FLASH never waits for ROUTINE here.
 _CALLS_PER_STREAM: Final = 8
 # JetStream: one id of an atomic batch is already stored, so the whole batch is refused.
@@ -66,6 +71,7 @@ class Outcome:
 
 RELAYED: Final = Outcome(state="relayed")
 DUPLICATE: Final = Outcome(state="duplicate")
+NO_STREAM: Final = Outcome(state="failed", code="no-stream")
 
 
 def message_id(payload: bytes) -> str:
@@ -131,13 +137,25 @@ class Publisher:
         ]
 
     async def _singles(self, messages: Sequence[Outgoing]) -> list[Outcome]:
+        outcomes = await self._singles_once(messages)
+        for _ in range(_NOBODY_RETRIES):
+            again = [index for index, outcome in enumerate(outcomes) if outcome == NO_STREAM]
+            if not again:
+                break
+            await asyncio.sleep(_NOBODY_WAIT)
+            for index, outcome in zip(again, await self._singles_once([messages[i] for i in again]), strict=True):
+                outcomes[index] = outcome
+        return outcomes
+
+    async def _singles_once(self, messages: Sequence[Outgoing]) -> list[Outcome]:
         tokens: list[str] = []
         try:
-            for message in messages:
-                tokens.append(token := self._expect())
-                await self._send(message, f"{self._inbox}.{token}", self._headers(message))
-            return await self._outcomes(tokens)
-        except NatsError as error:
+            async with asyncio.timeout(_CALL_WITHIN):
+                for message in messages:
+                    tokens.append(token := self._expect())
+                    await self._send(message, f"{self._inbox}.{token}", self._headers(message))
+                return await self._outcomes(tokens)
+        except (NatsError, TimeoutError) as error:
             # Those before the failing one may have left; the ids make a repetition harmless.
             return [Outcome(state="unknown", code=type(error).__name__)] * len(messages)
         finally:
@@ -148,16 +166,17 @@ class Publisher:
         batch = secrets.token_hex(16)
         first, commit = self._expect(), self._expect()
         try:
-            for number, message in enumerate(messages, 1):
-                headers = self._headers(message)
-                headers |= {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
-                reply = f"{self._inbox}.{first}" if number == 1 else ""
-                if number == len(messages):
-                    headers["Nats-Batch-Commit"] = "1"
-                    reply = f"{self._inbox}.{commit}"
-                await self._send(message, reply, headers)
-            return (await self._outcomes([commit]))[0]
-        except NatsError as error:
+            async with asyncio.timeout(_CALL_WITHIN):
+                for number, message in enumerate(messages, 1):
+                    headers = self._headers(message)
+                    headers |= {"Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+                    reply = f"{self._inbox}.{first}" if number == 1 else ""
+                    if number == len(messages):
+                        headers["Nats-Batch-Commit"] = "1"
+                        reply = f"{self._inbox}.{commit}"
+                    await self._send(message, reply, headers)
+                return (await self._outcomes([commit]))[0]
+        except (NatsError, TimeoutError) as error:
             return Outcome(state="unknown", code=type(error).__name__)
         finally:
             self._forget([first, commit])
@@ -198,7 +217,7 @@ def _outcome(future: asyncio.Future[Msg]) -> Outcome:
         return Outcome(state="unknown", code="disconnected")
     message = future.result()
     if (message.headers or {}).get("Status") == "503":
-        return Outcome(state="failed", code="no-stream")
+        return NO_STREAM
     try:
         answer = json.loads(message.data)
         if error := answer.get("error"):

@@ -1,5 +1,6 @@
 """What kills the relay kills no message, and no link."""
 
+import asyncio
 import os
 import signal
 
@@ -66,7 +67,17 @@ async def test_an_error_of_the_server_in_mid_connection_makes_the_link_build_ano
 
 async def test_a_gateway_that_joins_or_leaves_disturbs_nobody(exchange: Exchange) -> None:
     a = await exchange.link("a")
-    await exchange.hub.apply({"a": gateway_nkey("a").public, "newcomer": gateway_nkey("newcomer").public})
+    joining = asyncio.create_task(
+        exchange.hub.apply({"a": gateway_nkey("a").public, "newcomer": gateway_nkey("newcomer").public})
+    )
+    states = set()
+    count = 0
+    while not joining.done():
+        count += 1
+        outcomes = await a.publish([outgoing(envelope_subject("a", "other", "FLASH"), b"meanwhile %d" % count)])
+        states |= {outcome.state for outcome in outcomes}
+    await joining
+    assert (states, count > 10) == ({"relayed"}, True)
     newcomer = await exchange.link("newcomer")
     await a.publish([outgoing(envelope_subject("a", "newcomer", "FLASH"), b"welcome")])
     assert [incoming.payload for incoming in await take(newcomer, 1)] == [b"welcome"]
