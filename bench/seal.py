@@ -60,7 +60,7 @@ def run(seconds: float) -> dict[str, float | int]:
 
     Returns:
         Milliseconds (median) to seal for 4, 50 and 500 agencies with all their notices, of which the body alone, to
-        make one notice, to unseal; receipts made, opened and checked per second in batches; bytes of a body and a notice.
+        make one notice, to unseal; receipts made, opened and checked per second in batches; sizes in bytes.
     """
     city, state = _agency("city-pd"), _agency("agency-0")
     fast = _agency("agency-0", ML_KEM_768_X25519)

@@ -33,7 +33,7 @@ from broker.seal.keys import (
     fingerprint,
     key_id,
 )
-from broker.seal.manifest import KINDS, STATUSES, Manifest
+from broker.seal.manifest import KINDS, PORTIONLESS, STATUSES, Manifest
 from broker.seal.nkeys import (
     nkey_public,
     nkey_public_key,
@@ -55,7 +55,7 @@ from broker.seal.receipt import (
     receipts_kid,
 )
 from broker.seal.rest import STORAGE_KEY_SIZE, unwrap_at_rest, wrap_at_rest
-from broker.seal.seal import PORTIONLESS, Draft, Sealed, open_own, reopen, seal
+from broker.seal.seal import Draft, Sealed, open_own, reopen, seal
 from broker.seal.terms import Addressee, Obligations, ObligationValue, Reference, Terms
 from broker.seal.unseal import Unsealed, unseal
 from broker.seal.witness import Secrets, Witness

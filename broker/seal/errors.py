@@ -49,7 +49,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "rules-floor": (14, "decided under rules older than the floor in force"),
     "newer-rules": (14, "hold: decided under rules this gateway does not have yet"),
     "newer-directory": (14, "hold: decided under a directory this gateway does not have yet"),
-    "part-count": (15, "the body has not as many parts as the manifest lists"),
+    "part-count": (15, "the body has not as many parts as the manifest lists, or none of them is for us"),
     "part-digest": (15, "a part is not the one the manifest lists"),
     "key-commitment": (16, "COM_i in the manifest is not the one derived from K_i"),
     "part-iv": (16, "the IV of a part is not the one derived from K_i"),

@@ -20,6 +20,8 @@ CONTENT_TYPE: Final = "tearline manifest"
 KINDS: Final = frozenset(
     {"bulletin", "request", "response", "feedback", "sighting", "correction", "recall", "purge", "escalation"}
 )
+#: Kinds that may travel without any portion: they say something about another bulletin, in their references.
+PORTIONLESS: Final = frozenset({"recall", "purge", "escalation", "correction"})
 STATUSES: Final = frozenset({"Actual", "Exercise", "System", "Test", "Draft"})
 MIN_DEPTH: Final = 4  # 16 leaves at least, so that small audiences all look alike
 MAX_DEPTH: Final = 17  # 131,072 agencies: seven times the police agencies of the country
@@ -88,6 +90,9 @@ def decode_manifest(payload: bytes) -> Manifest:
     for entry in _SHAPE.list(fields[9], MAX_PORTIONS):
         digest, commitment = _SHAPE.list(entry, 2, 2)
         portions.append((_SHAPE.bytes(digest, HASH_SIZE), _SHAPE.bytes(commitment, HASH_SIZE)))
+    kind = _SHAPE.one_of(fields[6], KINDS)
+    if not portions and kind not in PORTIONLESS:
+        _SHAPE.refuse("this kind carries portions")
     depth = _SHAPE.uint(fields[11], MAX_DEPTH)
     if depth < MIN_DEPTH:
         _SHAPE.refuse("an audience tree below its least depth")
@@ -97,7 +102,7 @@ def decode_manifest(payload: bytes) -> Manifest:
         hh=_SHAPE.bytes(fields[3], HASH_SIZE),
         created=_SHAPE.instant(fields[4]),
         expires=_SHAPE.instant(fields[5]),
-        kind=_SHAPE.one_of(fields[6], KINDS),
+        kind=kind,
         status=_SHAPE.one_of(fields[7], STATUSES),
         commitment=_SHAPE.bytes(fields[8], HASH_SIZE),
         portions=tuple(portions),

@@ -167,10 +167,12 @@ def parse_content(content: bytes) -> NoticeContent:
     path = fields[6]
     if type(path) is not bytes or len(path) > MAX_DEPTH * HASH_SIZE:
         raise SealError("notice-content", "a path longer than any tree")
+    keys, terms = parse_keys(fields[2], _SHAPE), parse_terms(fields[3], _SHAPE)
+    require(set(terms.obligations) <= keys.keys() - {0}, "notice-content", "obligations for a part not given")
     return NoticeContent(
         sender=_SHAPE.agency(fields[1]),
-        keys=parse_keys(fields[2], _SHAPE),
-        terms=parse_terms(fields[3], _SHAPE),
+        keys=keys,
+        terms=terms,
         seed=_SHAPE.bytes(fields[4], SEED_SIZE),
         place=_SHAPE.uint(fields[5]),
         path=path,

@@ -22,6 +22,7 @@ from broker.seal.manifest import (
     KINDS,
     MAX_RELEASE,
     MAX_RETENTION,
+    PORTIONLESS,
     STATUSES,
     Manifest,
     manifest_context,
@@ -31,9 +32,6 @@ from broker.seal.primitives import HASH_SIZE, KEY_SIZE, SEED_SIZE, Random
 from broker.seal.shape import Shape, milliseconds
 from broker.seal.terms import Addressee, check_addressee
 from broker.seal.witness import MAX_AUDIENCE, Secrets, Witness
-
-#: Kinds that may travel without any portion: they say something about another bulletin, in their references.
-PORTIONLESS: Final = frozenset({"recall", "purge", "escalation", "correction"})
 
 _SHAPE: Final = Shape("bad-draft")
 

@@ -170,6 +170,7 @@ def unseal(
         for part, (digest, _) in zip(envelope.parts[1:], manifest.portions, strict=False):
             require(primitives.sha256(part) == digest, "part-digest")
         require(set(content.parts) <= set(range(1, len(envelope.parts))), "part-count")
+        require(bool(content.parts) or not manifest.portions, "part-count", "portions, but none for us")
 
         # 16. Every key held is the one its part was committed to.
         derived = {index: parts.derive(content.keys[index], cx, index) for index in content.parts}

@@ -233,6 +233,13 @@ def a_surplus_field_in_a_notice() -> Unsealed:
     return receive(forged_envelope(one, content=raw), FUSION)
 
 
+@attack("notice-content")
+def obligations_for_a_portion_that_is_not_given() -> Unsealed:
+    terms = Terms(obligations={1: {"onward": "none"}})
+    one = Forger(draft=draft(audience=(Addressee(agency=STATE, parts=(2,), terms=terms),))).forge()
+    return receive(forged_envelope(one, STATE), STATE)
+
+
 # 6. to 8. Part 0.
 
 
@@ -305,6 +312,12 @@ def a_manifest_with_a_duplicate_key() -> Unsealed:
 def a_surplus_field_in_the_manifest() -> Unsealed:
     forger = Forger(payload=lambda raw: cbor.encode({**cbor2.loads(raw), 15: "for your eyes"}))
     return receive(forged_envelope(forger.forge()), FUSION)
+
+
+@attack("manifest-content", off=put(manifest, "PORTIONLESS", manifest.KINDS))
+def a_bulletin_without_any_portion() -> Unsealed:
+    empty = draft(parts=(), audience=(Addressee(agency=STATE, parts=()),))
+    return receive(forged_envelope(Forger(draft=empty).forge(), STATE), STATE)
 
 
 @attack("manifest-commitment")
@@ -515,7 +528,9 @@ def a_member_takes_a_portion_from_another() -> Unsealed:
     """Fewer keys than the leaf."""
     one = sealed()
     keys = {0: one.secrets.keys[0], 2: one.secrets.keys[2]}
-    return receive(forged_envelope(one, FUSION, content_for(one.source, FUSION, keys=keys)), FUSION)
+    honest = content_for(one.source, FUSION)
+    terms = replace(honest.terms, obligations={2: honest.terms.obligations[2]})
+    return receive(forged_envelope(one, FUSION, replace(honest, keys=keys, terms=terms)), FUSION)
 
 
 @attack("not-in-audience")
@@ -599,6 +614,12 @@ def a_part_the_manifest_does_not_list() -> Unsealed:
 def the_parts_swapped_and_one_dropped() -> Unsealed:
     forger = Forger(raw_parts=lambda made: [made[0], made[2]])
     return receive(forged_envelope(forger.forge(), STATE), STATE)
+
+
+@attack("part-count")
+def a_recipient_who_is_given_none_of_the_portions() -> Unsealed:
+    one = Forger(draft=draft(audience=(Addressee(agency=STATE, parts=()),))).forge()
+    return receive(forged_envelope(one, STATE), STATE)
 
 
 @attack("part-digest")

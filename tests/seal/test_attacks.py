@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from types import ModuleType
 
 import pytest
 
-from broker.seal import CODES, Hold, SealError, errors
+from broker.seal import CODES, Hold, SealError, audience, cbor, errors, notice, primitives
 from tests.seal.attacks import ATTACKS, Attack
 from tests.seal.salamander_attack import STAND_DOWN, SUSPECT, salamander
 
@@ -90,3 +91,33 @@ def test_only_failures_after_the_signatures_name_a_sender_and_give_a_witness() -
         verified = refused.value.step > 10
         assert (refused.value.sender is not None) is verified, attack.name
         assert (refused.value.witness is not None) is verified, attack.name
+
+
+BINDINGS = {
+    "the recipient": ("a_member_brings_in_an_outsider", lambda hh, seed, _, rights: (hh, seed, "any", rights)),
+    "parts, terms and references": (
+        "a_member_loosens_anothers_obligations",
+        lambda hh, seed, recipient, _: (hh, seed, recipient, b""),
+    ),
+    "the parts": ("a_member_takes_a_portion_from_another", lambda hh, seed, recipient, _: (hh, seed, recipient, b"")),
+    "the references": ("a_member_adds_a_reference", lambda hh, seed, recipient, _: (hh, seed, recipient, b"")),
+    "the seed": ("the_seed_of_another_recipient", lambda hh, _, recipient, rights: (hh, bytes(32), recipient, rights)),
+}
+
+
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_a_leaf_needs_each_of_its_bindings(binding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, weaken = BINDINGS[binding]
+    attack = next(each for each in ATTACKS if each.name == name)
+    whole = audience.leaf
+    for room in (audience, notice):
+        monkeypatch.setattr(room, "leaf", lambda *pieces: whole(*weaken(*pieces)))
+
+    attack.run()
+
+
+def test_a_leaf_and_a_node_are_hashed_apart() -> None:
+    """Without the first byte a node's two children could be sold as a leaf's content."""
+    assert audience.node(bytes(32), bytes(32)) == hashlib.sha256(b"\x01" + bytes(64)).digest()
+    encoded = cbor.encode(["tearline leaf", bytes(32), primitives.hkdf(bytes(32), b"leaf salt"), "a", [], [], []])
+    assert audience.leaf(bytes(32), bytes(32), "a", b"\x80" * 3) == hashlib.sha256(b"\x00" + encoded).digest()

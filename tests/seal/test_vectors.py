@@ -9,7 +9,7 @@ import re
 import pytest
 
 from broker.seal import CODES, KemKey, SigningKeys, cbor, cose, nkey_public, primitives
-from broker.seal.keys import ML_KEM_768_X25519
+from broker.seal.keys import ML_KEM_768_X25519, ML_KEM_1024_P384
 from tests.vectors import generate
 
 
@@ -111,6 +111,16 @@ def test_x_wing_keys_are_those_of_its_draft() -> None:
     public = KemKey.from_seed(ML_KEM_768_X25519, seed).public.key
 
     assert public.hex().startswith("e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5")
+
+
+def test_ml_kem_1024_p384_keys_are_those_of_the_hpke_pq_draft() -> None:
+    """draft-ietf-hpke-pq-05, A.6: skRm, and both ends of pkRm, which fix the ML-KEM and the P-384 half."""
+    seed = bytes.fromhex("0ba4a1ff718a4444da0016d59f449e28d8abdeac107ee105e5ac0dc1e8219b37")
+
+    public = KemKey.from_seed(ML_KEM_1024_P384, seed).public.key
+
+    assert public.hex().startswith("dd5407b4430e39f3416a6bc8e7d43b2a72c4f7480b1fd19e0c552af07b8f5bba")
+    assert public.hex().endswith("3bfed3af81d8e5a38bb914d2269de2a4e47a1d7cdc6d85cbc009ea787f2eefed4b")
 
 
 def test_the_vectors_keys_are_for_nothing_else() -> None:
