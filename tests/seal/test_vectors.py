@@ -104,13 +104,14 @@ def test_hkdf_is_that_of_rfc_5869() -> None:
     )
 
 
-def test_x_wing_keys_are_those_of_its_draft() -> None:
-    """draft-connolly-cfrg-xwing-kem, first vector: the beginning of the public key fixes the ML-KEM half."""
-    seed = bytes.fromhex("7f9c2ba4e88f827d616045507605853ed73b8093f6efbc88eb1a6eacfa66ef26")
+def test_ml_kem_768_x25519_keys_are_those_of_the_hpke_pq_draft() -> None:
+    """draft-ietf-hpke-pq-05, A.5: skRm, and both ends of pkRm, which fix the ML-KEM and the X25519 half."""
+    seed = bytes.fromhex("b6bfa0299b955e85224df2e468f29eeab377ff3b96d4462b39447a22d32b91be")
 
     public = KemKey.from_seed(ML_KEM_768_X25519, seed).public.key
 
-    assert public.hex().startswith("e2236b35a8c24b39b10aa1323a96a919a2ced88400633a7b07131713fc14b2b5")
+    assert public.hex().startswith("d3d102410970b8bab2984008669914490c95dea2c2ae331ca229aaf3609a6d5a")
+    assert public.hex().endswith("641763ebe08e7add5686b0ed1d1e7053982aa616130939d0a09462df7dc74d05")
 
 
 def test_ml_kem_1024_p384_keys_are_those_of_the_hpke_pq_draft() -> None:
