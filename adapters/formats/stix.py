@@ -94,7 +94,9 @@ def parse(raw: bytes, *, known_extensions: frozenset[str] = frozenset(), unmarke
         stated=stated,
         labels=_texts(reports, "labels"),
         report_types=_texts(reports, "report_types"),
-        confidence=max((item["confidence"] for item in reports if "confidence" in item), default=None),
+        confidence=max(
+            (item["confidence"] for item in reports if isinstance(item.get("confidence"), int)), default=None
+        ),
         lost=(*lost, *division.lost),
     )
 
@@ -119,5 +121,5 @@ def _stated(objects: list[JsonObject]) -> JsonObject:
 
 
 def _texts(items: list[JsonObject], name: str) -> tuple[str, ...]:
-    values: list[Any] = [value for item in items for value in item.get(name, [])]
+    values: list[Any] = [value for item in items for value in item.get(name) or []]
     return tuple(dict.fromkeys(value for value in values if isinstance(value, str)))

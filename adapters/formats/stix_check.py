@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Final
 
 import stix2
@@ -40,9 +41,10 @@ def _checked(item: object, pointer: str) -> JsonObject:
         raise DocumentRefusedError("stix-version", f"{pointer}/spec_version", "the object does not say STIX 2.1")
     try:
         parsed = stix2.parse(copy.deepcopy(item), allow_custom=True, version="2.1")
-        parsed_id = parsed["id"]
+        # The library reads leniently (one text for a list, digits for a number), so its reading is what goes on.
+        read: JsonObject = parsed if isinstance(parsed, dict) else json.loads(parsed.serialize())
     except Exception:  # noqa: BLE001 - on hostile input the library raises whatever its layers raise; its texts quote the input
         raise DocumentRefusedError("stix-invalid", pointer, "the object is not valid STIX 2.1") from None
-    if parsed_id != item["id"] or not item["id"].startswith(item["type"] + "--"):
+    if read.get("id") != item["id"] or not item["id"].startswith(item["type"] + "--"):
         raise DocumentRefusedError("stix-invalid", f"{pointer}/id", "the identifier is not one of this type")
-    return item
+    return read

@@ -62,6 +62,12 @@ class Level:
             self.caveats | other.caveats,
         )
 
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """A total order in which a wider level comes before a stricter one."""
+        controls = len(self.cui) + len(self.dissemination) + len(self.caveats)
+        return (self.tlp.rank, controls, str(self.to_marking()))
+
     def to_marking(self) -> JsonObject:
         """Return the marking of a portion as the gateway's API spells it."""
         return {
@@ -188,4 +194,7 @@ def tlp_definition(tlp: Tlp) -> JsonObject:
 
 
 def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
+    """Return a list; a custom object may have written its only marking without brackets."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

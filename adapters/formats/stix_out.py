@@ -37,7 +37,6 @@ def write(bulletin: Mapping[str, Any]) -> bytes:
         "identity_class": "organization",
     }
     common = {"spec_version": "2.1", "created": stamp, "modified": stamp, "created_by_ref": author["id"]}
-    report_id = _id("report", str(bulletin["id"]))
     content: list[tuple[Level, JsonObject]] = []
     definitions: dict[str, JsonObject] = {}
     for portion in bulletin.get("portions") or []:
@@ -49,15 +48,15 @@ def write(bulletin: Mapping[str, Any]) -> bytes:
                 "type": "note",
                 "id": _id("note", f"{bulletin['id']}/{portion['id']}"),
                 **common,
-                "abstract": f"{bulletin.get('control_number', '')} {portion['id']}".strip(),
                 "content": portion_text(portion),
-                "object_refs": [report_id],
+                # About its author, not the report: a tearline must not become as strict as the report that lists it.
+                "object_refs": [author["id"]],
             }
             content.append((level, note))
     top = strictest([level for level, _ in content] or [Level(Tlp.RED)])
     report: JsonObject = {
         "type": "report",
-        "id": report_id,
+        "id": _id("report", str(bulletin["id"])),
         **common,
         "name": f"{bulletin['product']} {bulletin.get('control_number', '')}".strip(),
         "report_types": ["threat-report"],

@@ -75,7 +75,7 @@ def split(objects: list[JsonObject], markings: Markings, *, unmarked: Level | No
         if item.level != before:
             lost.append(f"/objects/{item.place} raised to TLP:{item.level.tlp}")
         lost += _lost_places(item, reduced)
-    ordered = sorted(portions.items(), key=lambda pair: (pair[0].tlp.rank, str(pair[0].to_marking())))
+    ordered = sorted(portions.items(), key=lambda pair: pair[0].order)
     found = tuple((level, (*markings.carried(content), *content)) for level, content in ordered)
     _sweep(found, texts, levels)
     return Split(portions=found, lost=tuple(lost))

@@ -49,6 +49,7 @@ def test_a_fed_only_portion_is_fed_only_again_when_it_is_read_back():
     strictest = read.portions[-1].level
     assert strictest.dissemination == frozenset({"FED ONLY"})
     assert "reporting source" not in read.portions[0].content
+    assert "Heightened protection" in read.portions[0].content
 
 
 def test_an_embedded_object_is_never_written_wider_than_the_portion_it_came_in():

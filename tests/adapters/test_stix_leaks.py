@@ -227,7 +227,6 @@ def test_a_classified_definition_nothing_refers_to_is_refused_too():
 
 UNKNOWN = {
     "a definition that is not in the bundle": lambda: (ACTOR | {"object_marking_refs": [sid("marking-definition", "gone")]},),
-    "a definition of an unknown type": lambda: (m := definition("x", definition_type="house", definition={"house": "blue"}), marked_with(m)),
     "an unknown marking extension": lambda: (
         m := definition("x", extensions={sid("extension-definition", "x"): {"extension_type": "property-extension", "a": 1}}),
         marked_with(m),
@@ -247,6 +246,13 @@ UNKNOWN = {
 def test_an_unknown_marking_is_red(case):
     found = reading(*UNKNOWN[case](), made("malware", "m", "GREEN", name="Tool", is_family=False))
     assert ACTOR["id"] in ids(portion(found, "RED"))
+
+
+def test_a_marking_definition_of_an_unknown_type_is_refused():
+    mark = definition("x", definition_type="house", definition={"house": "blue"})
+    with pytest.raises(DocumentRefusedError) as refused:
+        reading(mark, marked_with(mark))
+    assert refused.value.code == "stix-invalid"
 
 
 def test_a_reviewed_extension_is_no_longer_red():
