@@ -66,12 +66,12 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
 
 def preview(node: Node, grant: Grant, raw: bytes, *, corrects: UUID | None = None) -> Answer:
     """``?dry_run=true``: the decision alone, from the very code that decides; nothing is stored or sent."""
-    prepared = _prepare(node, grant, raw, corrects)
+    prepared = _prepare(node, grant, raw, corrects, number=0)
     _require_audience(node, prepared)
     return Answer(200, _decision(prepared))
 
 
-def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None) -> Prepared:
+def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, number: int | None = None) -> Prepared:
     rules, directory, decider = node.in_force()
     now = node.now()
     try:
@@ -87,8 +87,10 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None) -> Pre
     if submission.agency != grant.agency:
         raise ProblemError(403, "forbidden", "this token belongs to another agency", pointer="/agency")
     requester = _resolve_references(node, submission)
-    number = control_number(submission.agency, now.year, _next_number(node, submission.agency, now.year))
-    bulletin = submission.accept(new_id(now, os.urandom), number, now)
+    if number is None:
+        number = _next_number(node, submission.agency, now.year)
+    name = control_number(submission.agency, now.year, number)
+    bulletin = submission.accept(new_id(now, os.urandom), name, now)
     references = _references(bulletin)
     decided = plan(
         bulletin,

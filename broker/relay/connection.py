@@ -59,6 +59,7 @@ class Connection:
         self._tls = tls
         self._up = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
         self.client: Client | None = None
         self.rebuilt = 0
         self.last_error = ""
@@ -79,16 +80,19 @@ class Connection:
 
     async def close(self) -> None:
         """End the connection and stop rebuilding it."""
+        self._closing = True
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            # nats-py swallows a cancellation that meets it while it tears down a failed connect, so one is not enough.
+            while not self._task.done():
+                self._task.cancel()
+                await asyncio.wait([self._task], timeout=1)
             self._task = None
 
     async def _keep(self) -> None:
         failures = 0
         # Gateways begin at different servers, so that a cluster's load is spread.
         turn = secrets.randbelow(len(self._servers))
-        while True:
+        while not self._closing:
             server = self._servers[turn % len(self._servers)]
             ended = asyncio.Event()
             client = Client()
