@@ -22,6 +22,9 @@ log = structlog.get_logger()
 
 # Recovery of a large store comes before /healthz is ok.
 _HEALTHY_WITHIN: Final = 60.0
+# Half a minute without health is no longer a busy moment.
+_LOOK_EVERY: Final = 5.0
+_UNHEALTHY_LOOKS: Final = 6
 # The previous server may still be closing its store when its parent was killed and a new one starts.
 _LOCK_WITHIN: Final = 5.0
 
@@ -231,7 +234,7 @@ class EmbeddedServer:
     async def _restart_when_it_ends(self, running: _Running) -> None:
         delay = 0.0
         while True:
-            code = await running.process.wait()
+            code = await self._wait_until_useless(running.process)
             if running.stopping:
                 return
             log.error("relay server ended", code=code, restarts=running.restarts)
@@ -248,6 +251,22 @@ class EmbeddedServer:
             else:
                 log.info("relay server restarted", pid=running.process.pid)
                 delay = 0.0
+
+    async def _wait_until_useless(self, process: asyncio.subprocess.Process) -> int | None:
+        """Return when the process has ended; end it when it lives and serves nobody.
+
+        After a full disk JetStream stays frozen, with /healthz at 503, until nats-server is started again.
+        """
+        unhealthy = 0
+        while process.returncode is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_EVERY):
+                    return await process.wait()
+            unhealthy = 0 if await self.healthy() else unhealthy + 1
+            if unhealthy == _UNHEALTHY_LOOKS:
+                log.error("relay server serves nobody", seconds=_LOOK_EVERY * unhealthy)
+                await end(process)
+        return process.returncode
 
     async def _loaded(self) -> tuple[str, str]:
         """Return the digest of the configuration in force, and when it was loaded."""

@@ -305,3 +305,17 @@ async def test_sabotage_with_a_public_export_another_gateway_publishes_as_its_vi
     await exchange.hub.apply(exchange.gateways)
     await ask(await exchange.attacker("a"), "env.b.c.FLASH", b"forged")
     assert "env.b.c.FLASH" in await stored_subjects(exchange)
+
+
+async def test_sabotage_with_a_guessable_message_id_a_squatter_silences_the_sender(
+    monkeypatch, exchange: Exchange
+) -> None:
+    """Why the id is a hash of the bytes: with the bulletin's id, whoever guessed it first had ours dropped."""
+    monkeypatch.setattr("broker.relay.publisher.message_id", lambda payload: "SPRINGFIELD-PD-2026-000123")
+    squatter = await exchange.attacker("c")
+    await ask(squatter, "env.c.b.FLASH", b"noise", headers={"Nats-Msg-Id": "SPRINGFIELD-PD-2026-000123"})
+    a, b = await exchange.link("a"), await exchange.link("b")
+    (outcome,) = await a.publish([outgoing(ENVELOPE, b"never seen before")])
+    assert outcome.state == "duplicate"
+    assert [incoming.payload for incoming in await take(b, 1)] == [b"noise"]
+    assert (await exchange.hub.waiting())["HOT"] <= 1

@@ -131,3 +131,13 @@ async def test_publishing_ends_when_the_connection_does(exchange: Exchange) -> N
     await exchange.hub.stop()
     async with asyncio.timeout(3):
         assert [outcome.state for outcome in await publishing] == ["unknown"]
+
+
+async def test_sabotage_one_lane_for_everything_makes_flash_wait(exchange: Exchange) -> None:
+    """Why there are lanes: handed out in order of arrival, a FLASH comes after what is queued before it."""
+    a, b = await exchange.link("a"), await exchange.link("b")
+    b._pullers.reverse()
+    await a.publish([outgoing(envelope_subject("a", "b", "ROUTINE"), b"%d" % n) for n in range(200)])
+    await a.publish([outgoing(envelope_subject("a", "b", "FLASH"), b"flash")])
+    await eventually(lambda: all(puller.waiting for puller in (b._pullers[0], b._pullers[-1])))
+    assert (await take(b, 1))[0].payload != b"flash"

@@ -164,6 +164,22 @@ async def test_a_server_that_cannot_restart_is_tried_again_until_it_can(tmp_path
     await server.stop()
 
 
+async def test_a_server_that_lives_but_serves_nobody_is_replaced(tmp_path, monkeypatch) -> None:
+    """As after a full disk, when JetStream stays frozen until a new start."""
+    monkeypatch.setattr("broker.relay.server._LOOK_EVERY", 0.1)
+    monkeypatch.setattr("broker.relay.server._UNHEALTHY_LOOKS", 2)
+    monkeypatch.setattr("broker.relay.process._STOP_WITHIN", 0.1)
+    server = EmbeddedServer(tmp_path)
+    await server.start(accounts())
+    frozen = server.pid
+    os.kill(frozen, signal.SIGSTOP)
+    await eventually(lambda: server.restarts == 1)
+    await eventually(server.healthy)
+    assert server.pid != frozen
+    assert not alive(frozen)
+    await server.stop()
+
+
 async def test_nothing_listens_but_on_loopback_and_files_are_private(exchange: Exchange) -> None:
     ports = json.loads((exchange.folder / "ports.json").read_text())
     listening = listeners(exchange.server.pid, set(ports.values()))
