@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from broker.seal import cbor, primitives
-from broker.seal.errors import require
-from broker.seal.manifest import MAX_DEPTH, MIN_DEPTH
+from broker.seal.manifest import MIN_DEPTH
 from broker.seal.primitives import HASH_SIZE
 from broker.seal.terms import Addressee, Reference, Terms, encode_references, encode_terms
 
@@ -90,7 +89,6 @@ class Tree:
 def plant(leaves: Sequence[tuple[str, bytes]], tree_seed: bytes, hh: bytes) -> Tree:
     """The tree over (recipient, leaf) pairs; filler and places follow from `tree_seed` and the header."""
     depth = depth_for(len(leaves))
-    require(depth <= MAX_DEPTH, "too-large", "more agencies than a tree holds")
     size = 1 << depth
     stride = _RANK_SIZE + HASH_SIZE
     stream = primitives.shake256(cbor.encode(["tearline audience", hh, tree_seed]), size * stride)

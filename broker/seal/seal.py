@@ -128,7 +128,8 @@ def seal(draft: Draft, signing: SigningKeys, *, random: Random = os.urandom) -> 
 
 
 def _check(draft: Draft) -> None:
-    require(0 < len(draft.audience) <= MAX_AUDIENCE, "no-audience")
+    require(len(draft.audience) > 0, "no-audience")
+    require(len(draft.audience) <= MAX_AUDIENCE, "too-large", "more agencies than a tree holds")
     require(len({one.agency for one in draft.audience}) == len(draft.audience), "bad-draft", "an agency twice")
     require(len(draft.parts) <= parts.MAX_PORTIONS, "bad-draft", "too many portions")
     require(bool(draft.parts) or draft.kind in PORTIONLESS, "bad-draft", "this kind carries portions")

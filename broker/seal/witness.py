@@ -12,6 +12,7 @@ from typing import Final
 from broker.seal import cbor
 from broker.seal.audience import encode_rights
 from broker.seal.header import ID_SIZE
+from broker.seal.manifest import MAX_DEPTH
 from broker.seal.parts import MAX_PARTS
 from broker.seal.primitives import HASH_SIZE, KEY_SIZE, SEED_SIZE
 from broker.seal.shape import Shape
@@ -23,7 +24,7 @@ from broker.seal.terms import (
     parse_terms,
 )
 
-MAX_AUDIENCE: Final = 2**17
+MAX_AUDIENCE: Final = 2**MAX_DEPTH
 _MAX_SECRETS: Final = 64 * 1024 * 1024  # 18,000 agencies with terms of their own: some 5 MB
 _MAX_WITNESS: Final = 4096
 MAX_NOTICE_CONTENT: Final = 16_384  # bytes: 12 KiB of terms, 17 keys, 17 hashes of path

@@ -109,6 +109,12 @@ def an_envelope_over_its_cap() -> Unsealed:
     return receive(raw, FUSION)
 
 
+@attack("envelope-too-large", then="part-shape")
+def a_body_over_its_cap() -> Unsealed:
+    forger = Forger(raw_parts=lambda made: [*made, bytes(400_000), bytes(200_000)])
+    return receive(forged_envelope(forger.forge()), FUSION)
+
+
 @attack("envelope-shape", off=no_end_check)
 def bytes_after_the_envelope() -> Unsealed:
     return receive(envelope_for(sealed(), FUSION) + b"\x00", FUSION)
@@ -226,6 +232,23 @@ def a_notice_kept_while_part_0_is_encrypted_anew() -> Unsealed:
     return receive(encode_envelope(one.header, body, [notice_for(one, FUSION)]), FUSION)
 
 
+@attack("notice-open")
+def a_shorter_aes_key_by_moving_the_split_of_the_encapsulation() -> Unsealed:
+    """A 24-byte CEK: eight bytes of the encapsulation are counted to the wrapped key, so that its size is right."""
+    one = sealed()
+    key = agency(FUSION).kem[0].public
+    protected = cbor.encode({1: key.alg, 4: key.kid})
+    context = notice.notice_context(one.secrets.hh, one.secrets.body_digest, FUSION, key.key)
+    info = cbor.encode(["HPKE Recipient", 3, protected, context])
+    enc, wrapped = primitives.hpke_encrypt(key.alg, key.key, bytes(24), info)
+    aad = cbor.encode(["Encrypt", cbor.encode({1: 3}), context])
+    plaintext = padding.pad(content_for(one.source, FUSION).encode(), 1024)
+    ciphertext = primitives.aes_gcm_encrypt(bytes(24), bytes(12), plaintext, aad)
+    recipient = [protected, {-4: enc[:-8]}, enc[-8:] + wrapped]
+    raw = cbor.encode([cbor.encode({1: 3}), {5: bytes(12)}, ciphertext, [recipient]])
+    return receive(encode_envelope(one.header, one.body, [raw]), FUSION)
+
+
 @attack("notice-content", off=put(notice, "_KEYS", frozenset(range(1, 9))))
 def a_surplus_field_in_a_notice() -> Unsealed:
     one = Forger().forge()
@@ -311,6 +334,18 @@ def a_manifest_with_a_duplicate_key() -> Unsealed:
 @attack("manifest-content", off=put(manifest, "_KEYS", frozenset(range(1, 16))))
 def a_surplus_field_in_the_manifest() -> Unsealed:
     forger = Forger(payload=lambda raw: cbor.encode({**cbor2.loads(raw), 15: "for your eyes"}))
+    return receive(forged_envelope(forger.forge()), FUSION)
+
+
+@attack("manifest-content", off=put(manifest, "FORMAT", "tearline/2"))
+def a_manifest_of_another_format() -> Unsealed:
+    forger = Forger(payload=lambda raw: cbor.encode({**cbor2.loads(raw), 1: "tearline/2"}))
+    return receive(forged_envelope(forger.forge()), FUSION)
+
+
+@attack("manifest-content", off=put(manifest, "MIN_DEPTH", 0), then="not-in-audience")
+def an_audience_tree_that_shows_a_small_number() -> Unsealed:
+    forger = Forger(manifest=lambda made: replace(made, depth=3))
     return receive(forged_envelope(forger.forge()), FUSION)
 
 

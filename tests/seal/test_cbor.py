@@ -148,3 +148,75 @@ def test_the_envelope_is_read_in_shortest_form_only() -> None:
         with pytest.raises(SealError) as refused:
             decode_envelope(longer)
         assert refused.value.code == "envelope-shape"
+
+
+def read(raw: bytes, how: str) -> Any:
+    reader = cbor.Reader(raw, "envelope-shape")
+    value = {
+        "bstr": lambda: reader.bstr(1000, 2),
+        "tstr": lambda: reader.tstr(1000),
+        "array": lambda: reader.array(1, 3),
+        "integer": reader.integer,
+        "literal": lambda: reader.literal(b"\x01\x02"),
+    }[how]()
+    reader.end()
+    return value
+
+
+UNREADABLE = {
+    "nothing where a head should be": (b"", "bstr"),
+    "nothing where an integer should be": (b"", "integer"),
+    "a head cut short": (b"\x59\x01", "bstr"),
+    "a string cut short": (b"\x45abc", "bstr"),
+    "a string too short": (b"\x41a", "bstr"),
+    "a string over its limit": (b"\x59\x03\xe9" + bytes(1001), "bstr"),
+    "text instead of bytes": (b"\x62ab", "bstr"),
+    "bytes instead of text": (b"\x42ab", "tstr"),
+    "text that is not UTF-8": (b"\x62\xc3\x28", "tstr"),
+    "an empty array": (b"\x80", "array"),
+    "an array over its limit": (b"\x84", "array"),
+    "a map instead of an array": (b"\xa1", "array"),
+    "a reserved head": (b"\x5c", "bstr"),
+    "an indefinite string": (b"\x5fa\xff", "bstr"),
+    "a long head for a small number, 8 bits": (b"\x58\x02ab", "bstr"),
+    "a long head for a small number, 16 bits": (b"\x59\x00\x20" + bytes(32), "bstr"),
+    "a long head for a small number, 32 bits": (b"\x5a\x00\x00\x00\x20" + bytes(32), "bstr"),
+    "a long head for a small number, 64 bits": (b"\x5b" + bytes(7) + b"\x20" + bytes(32), "bstr"),
+    "an integer above 63 bits": (b"\x1b" + b"\xff" * 8, "integer"),
+    "other bytes than the permitted ones": (b"\x01\x03", "literal"),
+    "permitted bytes cut short": (b"\x01", "literal"),
+    "something behind": (b"\x42ab\x00", "bstr"),
+}
+
+
+@pytest.mark.parametrize(("raw", "how"), UNREADABLE.values(), ids=UNREADABLE)
+def test_the_hand_written_reader_refuses(raw: bytes, how: str) -> None:
+    with pytest.raises(SealError) as refused:
+        read(raw, how)
+
+    assert refused.value.code == "envelope-shape"
+
+
+@pytest.mark.parametrize(
+    ("raw", "how", "value"),
+    [
+        (b"\x42ab", "bstr", b"ab"),
+        (b"\x58\x18" + bytes(24), "bstr", bytes(24)),
+        (b"\x59\x01\x00" + bytes(256), "bstr", bytes(256)),
+        (b"\x62\xc3\xa4", "tstr", "ä"),
+        (b"\x83", "array", 3),
+        (b"\x17", "integer", 23),
+        (b"\x3a\x00\x01\x00\x3a", "integer", -65595),
+    ],
+)
+def test_the_hand_written_reader_reads(raw: bytes, how: str, value: object) -> None:
+    assert read(raw, how) == value
+
+
+def test_a_payload_over_its_limit_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cbor.cbor2, "loads", lambda *_, **__: pytest.fail("decoded"))
+
+    with pytest.raises(SealError) as refused:
+        cbor.decode(b"\x58\x40" + bytes(64), limit=65, code="header-cbor")
+
+    assert refused.value.code == "header-cbor"

@@ -11,8 +11,10 @@ import pytest
 
 from broker.seal import (
     ML_KEM_768_X25519,
+    ML_KEM_1024_P384,
     Addressee,
     AgencyKeys,
+    Claim,
     Envelope,
     PublicKey,
     Reference,
@@ -26,11 +28,13 @@ from broker.seal import (
     encode_envelopes,
     grow,
     make_notice,
+    make_receipts,
     open_own,
     padding,
     reopen,
 )
-from broker.seal.envelope import MAX_ENVELOPE
+from broker.seal.cose import Encrypt
+from broker.seal.envelope import MAX_ENVELOPE, decode_body, encode_body
 from tests.seal.exchange import (
     CITY,
     FULL,
@@ -157,6 +161,7 @@ def test_a_changed_stored_body_is_not_opened() -> None:
 
     assert refused_code(lambda: reopen(other.body, witness)) == "own-body"
     assert refused_code(lambda: open_own(other.body, one.secrets)) == "own-body"
+    assert refused_code(lambda: decode_body(encode_body([bytes(300_000)] * 2))) == "envelope-too-large"
 
 
 def test_two_thousand_random_bit_flips_are_all_refused() -> None:
@@ -270,7 +275,9 @@ def test_envelopes_are_split_by_notices_under_the_cap() -> None:
     assert all(len(raw) <= MAX_ENVELOPE for raw in raws)
     assert sum(len(decode_envelope(raw).notices) for raw in raws) == 601
     assert {decode_envelope(raw).body for raw in raws} == {one.body}
-    assert refused_code(lambda: encode_envelope(one.header, one.body, notices)) == "too-large"
+    for number in (0, 450, 513):
+        chosen = [notices[0][:100]] * number if number == 513 else notices[:number]
+        assert refused_code(lambda chosen=chosen: encode_envelope(one.header, one.body, chosen)) == "too-large"
 
 
 def test_the_body_is_the_same_bytes_for_every_gateway() -> None:
@@ -322,6 +329,19 @@ def test_no_plaintext_is_handed_out_before_the_re_check_passed() -> None:
     assert order == [("rules", RULES), ("recheck", {2: TEARLINE})]
 
 
+def test_everything_that_is_sealed_is_sealed_to_a_hybrid_key() -> None:
+    """Harvest now, decrypt later: nothing on the wire rests on a classical key alone."""
+    one = sealed()
+    envelope = decode_envelope(envelope_for(one, FUSION, STATE))
+    witness = receive(envelope, FUSION, 0).witness
+    claims = [(witness, Claim(rung="stored", seq=1, time=NOW))]
+    receipts = make_receipts(agency(FUSION).signing, FUSION, agency(CITY).kem[0].public, CITY, claims)
+
+    sealed_to = {notice.alg for notice in envelope.notices} | {Encrypt.parse(receipts, "receipt-shape").alg}
+
+    assert sealed_to == {ML_KEM_1024_P384}
+
+
 def test_sealing_to_a_classical_key_is_refused() -> None:
     from cryptography.hazmat.primitives.asymmetric import x25519
 
@@ -341,6 +361,7 @@ def test_a_notice_for_an_agency_outside_the_audience_is_not_made() -> None:
     [
         ({"audience": ()}, "no-audience"),
         ({"audience": draft().audience * 2}, "bad-draft"),
+        ({"audience": tuple(Addressee(agency=f"a{n}", parts=(1,)) for n in range(2**17 + 1))}, "too-large"),
         ({"audience": (Addressee(agency=STATE, parts=()),)}, "bad-draft"),
         ({"audience": (Addressee(agency=STATE, parts=(3,)),)}, "bad-draft"),
         ({"audience": (Addressee(agency=STATE, parts=(2, 1)),)}, "bad-draft"),

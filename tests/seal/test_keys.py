@@ -157,6 +157,14 @@ def test_a_release_opens_with_the_root_fingerprint_only() -> None:
     assert refused_code(lambda: decrypt_release(root, sealed[:-1] + b"x")) == "release-open"
 
 
+def test_a_release_over_its_cap_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = fingerprint(b"root")
+    sealed = encrypt_release(root, b"a directory of agencies")
+    monkeypatch.setattr(document, "MAX_DOCUMENT", len(sealed) - 1)
+
+    assert refused_code(lambda: decrypt_release(root, sealed)) == "release-shape"
+
+
 def test_what_rests_opens_with_its_key_in_its_place_only() -> None:
     key = seed("storage")
     wrapped = wrap_at_rest(key, b"K_i", b"inbox/7")
@@ -201,6 +209,10 @@ def test_malformed_nkey_seeds_are_refused_without_showing_them(text: str) -> Non
 
 
 def test_an_nkey_of_another_kind_is_refused() -> None:
+    assert refused_code(lambda: nkey_seed_text(bytes(31))) == "nkey"
+    assert refused_code(lambda: nkey_public(bytes(31))) == "nkey"
+    assert refused_code(lambda: nkey_public_key(nkey_seed_text(bytes(32)))) == "nkey"
+    assert refused_code(lambda: nkey_public_key("AAAA")) == "nkey"
     assert refused_code(lambda: nkey_seed(nkey_seed_text(bytes(32), "account"))) == "nkey"
     assert refused_code(lambda: nkey_public_key(nkey_public(bytes(32), "operator"))) == "nkey"
     assert nkey_public(bytes(32), "account").startswith("A")
