@@ -14,7 +14,7 @@ from typing import Final
 from broker.seal import cbor, cose, padding, primitives
 from broker.seal.audience import Tree, leaf, plant, recipient_seed, rights_of
 from broker.seal.cose import Encrypt
-from broker.seal.errors import SealError, require
+from broker.seal.errors import require
 from broker.seal.keys import KemKey, PublicKey
 from broker.seal.manifest import MAX_DEPTH
 from broker.seal.primitives import HASH_SIZE, SEED_SIZE, Random
@@ -164,9 +164,6 @@ def parse_content(content: bytes) -> NoticeContent:
         SealError: `notice-content`.
     """
     fields = _SHAPE.map(cbor.decode(content, limit=MAX_NOTICE_CONTENT, code="notice-content"), _KEYS)
-    path = fields[6]
-    if type(path) is not bytes or len(path) > MAX_DEPTH * HASH_SIZE:
-        raise SealError("notice-content", "a path longer than any tree")
     keys, terms = parse_keys(fields[2], _SHAPE), parse_terms(fields[3], _SHAPE)
     require(set(terms.obligations) <= keys.keys() - {0}, "notice-content", "obligations for a part not given")
     return NoticeContent(
@@ -175,6 +172,6 @@ def parse_content(content: bytes) -> NoticeContent:
         terms=terms,
         seed=_SHAPE.bytes(fields[4], SEED_SIZE),
         place=_SHAPE.uint(fields[5]),
-        path=path,
+        path=_SHAPE.bytes_upto(fields[6], MAX_DEPTH * HASH_SIZE),
         references=parse_references(fields[7], _SHAPE),
     )

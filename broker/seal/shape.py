@@ -16,6 +16,9 @@ MAX_MS: Final = 253_402_300_799_999  # 9999-12-31, the last instant a datetime c
 HOUR_MS: Final = 3_600_000
 
 
+_bytes = bytes  # the method of that name hides the type inside the class
+
+
 class Shape:
     """Checks for one structure; all of them refuse with that structure's code."""
 
@@ -38,9 +41,14 @@ class Shape:
             self.refuse("not an array within its limits")
         return value
 
-    def bytes(self, value: Cbor, size: int) -> bytes:
-        if type(value) is not bytes or len(value) != size:
+    def bytes(self, value: Cbor, size: int) -> _bytes:
+        if type(value) is not _bytes or len(value) != size:
             self.refuse(f"not {size} bytes")
+        return value
+
+    def bytes_upto(self, value: Cbor, most: int) -> _bytes:
+        if type(value) is not _bytes or len(value) > most:
+            self.refuse("not bytes within their limit")
         return value
 
     def text(self, value: Cbor, most: int) -> str:

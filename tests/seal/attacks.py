@@ -263,6 +263,15 @@ def obligations_for_a_portion_that_is_not_given() -> Unsealed:
     return receive(forged_envelope(one, STATE), STATE)
 
 
+@attack(
+    "notice-content", off=put(sys.modules["broker.seal.shape"].Shape, "bytes_upto", lambda _, value, __: value[:128])
+)
+def a_path_longer_than_any_tree() -> Unsealed:
+    one = Forger().forge()
+    content = content_for(one.source, FUSION)
+    return receive(forged_envelope(one, FUSION, replace(content, path=content.path + bytes(32 * 14))), FUSION)
+
+
 # 6. to 8. Part 0.
 
 
@@ -698,6 +707,15 @@ def an_iv_of_the_senders_choosing_in_a_part() -> Unsealed:
 def a_part_encrypted_for_another_place() -> Unsealed:
     """Key, commitment, IV, digest and signature are right; the ciphertext names another place."""
     return receive(forged_envelope(anew(2, for_another_place), STATE), STATE)
+
+
+def zeros(_: Forger, index: int, __: bytes) -> bytes:
+    return encrypted(_, index, bytes(256), index)
+
+
+@attack("part-padding", off=put(padding, "unpad", lambda padded, _: padded.rstrip(b"\x00")[:-1]))
+def a_part_of_zeros_without_the_paddings_mark() -> Unsealed:
+    return receive(forged_envelope(anew(2, zeros), STATE), STATE)
 
 
 @attack("part-padding")

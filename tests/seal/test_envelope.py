@@ -368,6 +368,18 @@ def test_a_notice_for_an_agency_outside_the_audience_is_not_made() -> None:
         ({"audience": (Addressee(agency="STATE POLICE", parts=(1,)),)}, "bad-draft"),
         ({"audience": (Addressee(agency=STATE, parts=(1,), terms=Terms(obligations={2: {}})),)}, "bad-draft"),
         ({"audience": (Addressee(agency=STATE, parts=(1,), terms=Terms(note="x" * 1025)),)}, "bad-draft"),
+        (
+            {
+                "audience": (
+                    Addressee(
+                        agency=STATE,
+                        parts=(1,),
+                        terms=Terms(obligations={1: {f"name {n}": ("w" * 200,) * 64 for n in range(2)}}),
+                    ),
+                )
+            },
+            "too-large",
+        ),
         ({"parts": ()}, "bad-draft"),
         ({"parts": (b"",) * 17}, "bad-draft"),
         ({"parts": (bytes(400_000), bytes(200_000))}, "too-large"),

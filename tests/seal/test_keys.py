@@ -23,19 +23,21 @@ from broker.seal import (
     document,
     encrypt_release,
     fingerprint,
+    make_notice,
     nkey_public,
     nkey_public_key,
     nkey_seed,
     nkey_seed_text,
     nkey_sign,
     nkey_verify,
+    primitives,
     sign_document,
     unverified_payload,
     unwrap_at_rest,
     verify_document,
     wrap_at_rest,
 )
-from tests.seal.exchange import CITY, FUSION, MALLORY, STATE, agency, seed
+from tests.seal.exchange import CITY, FUSION, MALLORY, STATE, agency, sealed, seed
 from tests.seal.test_attacks import switch_off
 
 OFFICERS = {name: agency(name).signing for name in (CITY, STATE, FUSION)}
@@ -80,6 +82,37 @@ def test_malformed_public_keys_are_refused() -> None:
         assert refused_code(lambda raw=raw: PublicKey.of(good.alg, raw)) == "bad-key"
     assert refused_code(lambda: PublicKey(alg=good.alg, kid=bytes(16), key=good.key)) == "bad-key"
     assert refused_code(lambda: PublicKey.of(-49, bytes(1951))) == "bad-key"
+
+
+def test_a_compressed_p384_point_is_refused() -> None:
+    """It loads, and would be a second spelling of the same key."""
+    good = agency(CITY).kem[0].public
+    x, y = good.key[1569:1617], good.key[1617:]
+    compressed = good.key[:1568] + bytes((2 + y[-1] % 2,)) + x
+
+    assert refused_code(lambda: PublicKey.of(good.alg, compressed)) == "bad-key"
+
+
+def test_a_malformed_key_from_elsewhere_is_not_sealed_to() -> None:
+    raw = agency(STATE).kem[0].public.key[:-1]
+    kid = hashlib.sha256(cbor.encode(["tearline key", ML_KEM_1024_P384, raw])).digest()[:16]
+    malformed = PublicKey(alg=ML_KEM_1024_P384, kid=kid, key=raw)
+
+    assert refused_code(lambda: make_notice(sealed().source, STATE, malformed)) == "bad-key"
+    assert refused_code(malformed.check) == "bad-key"
+
+
+@pytest.mark.parametrize("scalar", [bytes(48), b"\xff" * 48])
+def test_a_seed_without_a_p384_half_is_refused(scalar: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(primitives, "shake256", lambda _, size: bytes(size - 48) + scalar)
+
+    assert refused_code(lambda: KemKey.from_seed(ML_KEM_1024_P384, bytes(32))) == "bad-key"
+
+
+@pytest.mark.parametrize("alg", [-8, -7, -48, -50, 0])
+def test_other_signing_algorithms_do_not_exist(alg: int) -> None:
+    assert refused_code(lambda: primitives.load_signing_key(alg, bytes(32))) == "bad-key"
+    assert not primitives.verify(alg, bytes(32), bytes(64), b"")
 
 
 def test_a_key_id_is_of_one_algorithm_only() -> None:
