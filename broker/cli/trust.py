@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -56,16 +55,37 @@ def new(agency: str, gateway: str | None, officer: str | None, folder: Path, kem
 
 @keys.command(cls=_COMMAND)
 @click.argument("file", type=_FILE)
-def show(file: Path) -> None:
-    """Show the public part of a key FILE as JSON: what an entry in the directory is made of. No secret is shown.
+@click.option(
+    "--gateway-key", type=_FILE, help="With this, the public entry for the directory: the gateway's key file."
+)
+@click.option("--duty", help='Duty contact for the entry: "name, telephone".')
+@click.option("--alternate", help='Alternate contact: "name, telephone"; late bulletins escalate to it.')
+def show(file: Path, gateway_key: Path | None, duty: str | None, alternate: str | None) -> None:
+    """Show the fingerprints in a key FILE, or the public entry that officers sign. No secret is shown.
 
     \b
-    Example:
-      tearline keys show keys/peoria-pd.json > peoria-pd.public.json
+    Examples:
+      tearline keys show keys/peoria-pd.json
+      tearline keys show keys/peoria-pd.json --gateway-key keys/peoria-pd.nkey.json \\
+        --duty "Duty desk, +1 309 555 0100" --alternate "Watch commander, +1 309 555 0199" > peoria-pd.entry.json
     """
     from broker.ops import keyring
 
-    json_data(keyring.public_part(file))
+    if gateway_key is None:
+        json_data(keyring.public_part(file))
+        return
+    if not duty or not alternate:
+        raise Stop(USAGE, "an entry needs --duty and --alternate: whom to telephone, and whom next")
+    data(keyring.entry(file, gateway_key=gateway_key, duty=duty, alternate=alternate).rstrip("\n"))
+
+
+_RELEASES = click.option(
+    "--releases", type=_FOLDER, required=True, help="A folder of releases: the hub's or a gateway's."
+)
+_ROOT = click.option("--root", required=True, help="Fingerprint of the exchange's root.")
+_OFFICERS = click.option(
+    "--officer", "officers", type=_FILE, multiple=True, required=True, help="An officer's key file; of two agencies."
+)
 
 
 @click.group(cls=TearlineGroup)
@@ -74,15 +94,43 @@ def agency() -> None:
 
     \b
     Examples:
-      tearline agency list --releases run/demo/releases --root sha256:…
-      tearline agency add peoria-pd.entry.json --releases releases --root sha256:… \\
+      tearline agency found illinois --rules policy/rules.example --releases releases \\
         --officer officers/a.json --officer officers/b.json
+      tearline agency add peoria-pd.entry.json --attributes agencies.yaml --releases releases --root sha256:… \\
+        --officer officers/a.json --officer officers/b.json
+      tearline agency list --releases run/demo/releases --root "$(cat run/demo/root.txt)"
     """
 
 
+@agency.command(cls=_COMMAND)
+@click.argument("exchange")
+@click.option("--rules", type=_FOLDER, required=True, help="Folder with vocabulary.yaml and rules.yaml.")
+@_RELEASES
+@_OFFICERS
+@_JSON
+def found(exchange: str, rules: Path, releases: Path, officers: tuple[Path, ...], as_json: bool) -> None:
+    """Found EXCHANGE: officers of two agencies sign its root and its first rules.
+
+    What is printed is the root's fingerprint. Give it to every member by hand: it is all they need to trust.
+
+    \b
+    Example:
+      tearline agency found illinois --rules policy/rules.example --releases releases \\
+        --officer officers/a.json --officer officers/b.json
+    """
+    from broker.ops import authority
+
+    made = authority.found(exchange, rules=rules, releases=releases, officers=officers)
+    if as_json:
+        json_data(made)
+    else:
+        words(f"exchange {exchange} founded by {', '.join(made['signers'])}; its root's fingerprint:")
+        data(made["root"])
+
+
 @agency.command(cls=_COMMAND, name="list")
-@click.option("--releases", type=_FOLDER, required=True, help="A folder of releases, for example of a gateway.")
-@click.option("--root", required=True, help="Fingerprint of the exchange's root.")
+@_RELEASES
+@_ROOT
 @_JSON
 def list_(releases: Path, root: str, as_json: bool) -> None:
     """List the members as the newest verified directory has them.
@@ -107,36 +155,31 @@ def list_(releases: Path, root: str, as_json: bool) -> None:
 
 @agency.command(cls=_COMMAND)
 @click.argument("entry", type=_FILE)
-@click.option("--releases", type=_FOLDER, required=True, help="The hub's folder of releases; gets the new one.")
-@click.option("--root", required=True, help="Fingerprint of the exchange's root.")
-@click.option("--officer", "officers", type=_FILE, multiple=True, required=True, help="Key file; give two or more.")
-@click.option(
-    "--days", type=click.IntRange(1, 366), default=90, show_default=True, help="How long the release is valid."
-)
+@click.option("--attributes", type=_FILE, required=True, help="What the officers vouch for: agencies.yaml.")
+@_RELEASES
+@_ROOT
+@_OFFICERS
 @_JSON
-def add(entry: Path, releases: Path, root: str, officers: tuple[Path, ...], days: int, as_json: bool) -> None:
+def add(entry: Path, attributes: Path, releases: Path, root: str, officers: tuple[Path, ...], as_json: bool) -> None:
     """Sign the next directory release, with the agency of ENTRY added or replaced.
 
-    ENTRY is JSON: agency, gateway, gateway_key, attributes (words of the vocabulary), contacts {duty, alternate}, and
-    the public keys that `tearline keys show` printed. Two officers of different agencies sign. The hub publishes the
-    release; every gateway checks it for itself.
+    ENTRY is what `tearline keys show --gateway-key` printed at the agency. Two officers of different agencies sign. A
+    hub that watches the folder publishes the release; every gateway checks it for itself.
 
     \b
     Example:
-      tearline agency add peoria-pd.entry.json --releases hub/releases --root sha256:… \\
+      tearline agency add peoria-pd.entry.json --attributes agencies.yaml --releases releases --root sha256:… \\
         --officer officers/a.json --officer officers/b.json
     """
     from broker.ops import authority
 
-    try:
-        document = json.loads(entry.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise Stop(USAGE, f"`{entry}` is not JSON") from error
-    release = authority.add_agency(document, releases=releases, root=root, officers=officers, days=days)
+    release = authority.add_agency(
+        entry.read_bytes(), attributes=attributes, releases=releases, root=root, officers=officers
+    )
     if as_json:
         json_data(release)
     else:
-        words(f"directory {release['number']} signed by {', '.join(release['signers'])}: {release['file']}")
+        words(f"directory {release['number']} with {release['agency']}, signed by {', '.join(release['signers'])}")
 
 
 @click.group(cls=TearlineGroup)
@@ -170,11 +213,13 @@ def new_token(owner: str, scopes: tuple[str, ...], name: str, out: Path | None, 
       tearline token new --agency peoria-pd --scope read --scope acknowledge --tokens tokens.json --out peoria.token
     """
     from broker.gateway.tokens import create
-    from broker.ops.private import write_private
+    from broker.trust.files import create_private
 
+    if out is not None and out.exists():
+        raise Stop(USAGE, f"`{out}` exists and is not overwritten")
     secret, grant = create(tokens, agency=owner, scopes=scopes, name=name)
     if out is not None:
-        write_private(out, secret + "\n")
+        create_private(out, secret.encode() + b"\n")
     if as_json:
         json_data({"id": grant.id, "agency": grant.agency, "scopes": sorted(grant.scopes), "file": str(out or "")})
     elif out is None:

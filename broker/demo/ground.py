@@ -189,7 +189,7 @@ def _copy_keys(source: Path, target: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _mint(folder: Path, rules: Path, hosting: Mapping[str, tuple[str, ...]], now: datetime) -> str:
-    """Let the example officers sign a root, the rules and the directory, as real ones would by `tearline agency add`."""
+    """Let the example officers sign a root, the rules and the directory."""
     officers = [
         load_officer_keys(path, allow_example=True) for path in sorted((folder / "keys" / OFFICERS).glob("*.json"))
     ]

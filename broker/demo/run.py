@@ -13,7 +13,7 @@ from typing import Final
 from adapters.client import GatewayClient, GatewayError, read_token
 from broker.demo import collect, ground, scenario
 from broker.demo.ask import never_rules, protected_activity_alone, rule_names
-from broker.demo.evidence import Evidence
+from broker.demo.evidence import Escalation, Evidence
 from broker.demo.expectation import load_expectation
 from broker.demo.ground import Ground
 from broker.demo.live import Live
@@ -132,7 +132,7 @@ async def _evidence(prepared: Ground, stage: Stage, rules: Path) -> Evidence:
     )
 
 
-async def _escalations(clients: Mapping[str, GatewayClient]) -> tuple[collect.Escalation, ...]:
+async def _escalations(clients: Mapping[str, GatewayClient]) -> tuple[Escalation, ...]:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(collect.escalations(agency, client)) for agency, client in clients.items()]
     return tuple(one for task in tasks for one in task.result())

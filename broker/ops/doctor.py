@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 from aiohttp import http_parser
 
 from broker.ops import doctor_keys
+from broker.seal.library import sealing_library
 
 Verdict = Literal["ok", "warn", "fail"]
 
@@ -121,7 +122,7 @@ def _python_openssl() -> Finding:
 
 
 def _sealing_openssl() -> Finding:
-    version, fips = doctor_keys.sealing_library()
+    version, fips = sealing_library()
     note = "FIPS provider on" if fips else "FIPS flag off: the wheel's OpenSSL is not a validated module"
     return Finding(check="OpenSSL of the seal", verdict="ok" if fips else "warn", found=f"{version}; {note}")
 
@@ -131,7 +132,9 @@ def _parser() -> Finding:
     return Finding(
         check="aiohttp parser",
         verdict="ok" if fast else "warn",
-        found="C (llhttp)" if fast else "pure Python: slower, and it has had request-smuggling faults that llhttp had not",
+        found="C (llhttp)"
+        if fast
+        else "pure Python: slower, and it has had request-smuggling faults that llhttp had not",
     )
 
 
@@ -162,7 +165,9 @@ def _disk(folder: Path) -> Iterator[Finding]:
     )
     free = shutil.disk_usage(folder).free
     yield Finding(
-        check="disk space", verdict="ok" if free >= _LITTLE_DISK_BYTES else "warn", found=f"{free / 1024**3:.1f} GiB free"
+        check="disk space",
+        verdict="ok" if free >= _LITTLE_DISK_BYTES else "warn",
+        found=f"{free / 1024**3:.1f} GiB free",
     )
 
 

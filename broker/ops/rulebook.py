@@ -11,9 +11,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from broker.model import Bulletin, new_id, parse_bulletin, parse_json, parse_portion_document, portion_attributes, portion_document
-from policy import Attributes, CaseResult, Ruleset, Vocabulary, compile_rules, explain, parse_agencies, parse_ruleset
-from policy import parse_vocabulary, run_cases
+from broker.model import (
+    Bulletin,
+    new_id,
+    parse_bulletin,
+    parse_json,
+    parse_portion_document,
+    portion_attributes,
+    portion_document,
+)
+from policy import (
+    Attributes,
+    CaseResult,
+    Ruleset,
+    Vocabulary,
+    compile_rules,
+    explain,
+    parse_agencies,
+    parse_ruleset,
+    parse_vocabulary,
+    run_cases,
+)
 
 VOCABULARY: Final = "vocabulary.yaml"
 RULES: Final = "rules.yaml"
@@ -47,9 +65,7 @@ def check(rulebook: Rulebook) -> list[CaseResult]:
     return list(run_cases(rulebook.ruleset, rulebook.vocabulary, rulebook.agencies))
 
 
-def explain_bulletin(
-    rulebook: Rulebook, raw: bytes, agency: str, *, at: datetime, random: Any
-) -> list[dict[str, Any]]:
+def explain_bulletin(rulebook: Rulebook, raw: bytes, agency: str, *, at: datetime, random: Any) -> list[dict[str, Any]]:
     """Why `agency` would or would not get each portion of a bulletin that was never submitted.
 
     Raises:
@@ -69,7 +85,9 @@ def explain_bulletin(
             "sentences": explained.sentences(),
         }
         for portion in bulletin.portions
-        for explained in [explain(decider, _attributes(rulebook, bulletin, portion_document(bulletin, portion)), agency)]
+        for explained in [
+            explain(decider, _attributes(rulebook, bulletin, portion_document(bulletin, portion)), agency)
+        ]
     ]
 
 

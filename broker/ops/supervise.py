@@ -27,6 +27,8 @@ LONGEST_BACKOFF: Final = 30.0
 HEALTHY_SECONDS: Final = 30.0
 # The promise is an end within 3 s; what ignores SIGTERM for 2.2 s is killed with its whole group.
 GRACE_SECONDS: Final = 2.2
+# A killed process is gone at once, unless the kernel itself is waiting for a disk.
+KILL_SECONDS: Final = 0.5
 READY_POLL_SECONDS: Final = 0.1
 # The exit status of a command that refused its own settings (the command line's "usage"): restarting cannot help.
 REFUSED_SETTINGS: Final = 2
@@ -90,7 +92,13 @@ class Supervisor:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
+        # An impatient second signal must not leave half of the children behind.
+        ending = asyncio.ensure_future(self.stop())
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
 
     def start(self, child: Child) -> None:
         """Start a child and keep it running. A second child of the same name is a programmer's mistake."""
@@ -142,9 +150,9 @@ class Supervisor:
             if remaining:
                 for running in self._children.values():
                     _signal_group(running.process, signal.SIGKILL)
-                for task in remaining:
+                _, stuck = await asyncio.wait(remaining, timeout=KILL_SECONDS)
+                for task in stuck:
                     task.cancel()
-                await asyncio.wait(remaining)
         for running in self._children.values():
             _signal_group(running.process, signal.SIGKILL, even_if_ended=True)
         self._tasks.clear()

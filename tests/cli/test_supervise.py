@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker.ops.supervise import Child, Happening, SuperviseError, Supervisor
+from tests.cli.command import alive
 
 IGNORES_SIGTERM = (
     "import signal,time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('up', flush=True)\ntime.sleep(600)"
@@ -41,14 +42,6 @@ def child(folder: Path, name: str, code: str, ready: str | None = None) -> Child
         ready=ready,
         environ={"PATH": os.environ["PATH"]},
     )
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 async def eventually(condition, seconds: float = 10.0):
@@ -162,3 +155,26 @@ asyncio.run(main())
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+async def test_a_second_signal_during_the_end_leaves_nobody_behind(tmp_path: Path) -> None:
+    seen: list[Happening] = []
+    entered = asyncio.Event()
+
+    async def serve() -> None:
+        async with Supervisor(report=seen.append) as supervisor:
+            supervisor.start(child(tmp_path, "deaf", IGNORES_SIGTERM))
+            await eventually(lambda: written(tmp_path / "deaf.log"))
+            entered.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(serve())
+    await entered.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+
+    assert task.cancelled()
+    await eventually(lambda: not alive(seen[0].pid), 1.0)

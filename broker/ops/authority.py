@@ -1,0 +1,126 @@
+"""The exchange authority at work: found an exchange, list the directory, sign the next release of it.
+
+A folder of releases is a `TrustStore`: what is put there has passed every check that a gateway makes. The hub watches
+such a folder and publishes what is new in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from broker.ops.clock import now
+from broker.trust import (
+    OfficerKeys,
+    Root,
+    TrustError,
+    TrustStore,
+    load_officer_keys,
+    mint_directory,
+    mint_root,
+    mint_rules,
+    read_public_entry,
+)
+from broker.trust.files import replace_private
+from policy import parse_agencies
+
+
+def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path]) -> dict[str, Any]:
+    """Found an exchange: its root and its first rules, signed; returns the fingerprint that members are given.
+
+    Raises:
+        TrustError: `root-exists`, or whatever the root or the rules are refused for.
+    """
+    if (releases / "root.cose").exists():
+        raise TrustError("root-exists", f"`{releases}` holds an exchange already")
+    signers = _officers(officers)
+    at = now()
+    root = mint_root(name, signers, created=at)
+    store = TrustStore(releases, root.root.fingerprint)
+    store.offer(root.sealed, now=at)
+    store.offer(_first_rules(rules, root.root, signers), now=at)
+    replace_private(releases / "root.txt", (root.root.fingerprint + "\n").encode())
+    return {"exchange": name, "root": root.root.fingerprint, "signers": [one.person for one in signers]}
+
+
+def members(releases: Path, root: str) -> list[dict[str, Any]]:
+    """The directory in force, agency by agency.
+
+    Raises:
+        TrustError: nothing verified is in the folder.
+    """
+    directory = TrustStore(releases, root).directory
+    if directory is None:
+        raise TrustError("no-directory", f"there is no verified directory in `{releases}`")
+    return [
+        {
+            "agency": entry.agency,
+            "gateway": entry.gateway,
+            "kind": entry.attributes.get("kind"),
+            "status": entry.attributes.get("status"),
+            "attributes": {
+                name: value if isinstance(value, str) else sorted(value) for name, value in entry.attributes.items()
+            },
+            "contacts": {kind: dict(fields) for kind, fields in entry.contacts.items()},
+            "revoked": entry.public.revoked,
+        }
+        for entry in directory.entries.values()
+    ]
+
+
+def add_agency(raw: bytes, *, attributes: Path, releases: Path, root: str, officers: Sequence[Path]) -> dict[str, Any]:
+    """Sign the next directory with this agency added, or replaced when it is a member already.
+
+    Raises:
+        TrustError: the entry, an officer or the resulting directory is refused; then nothing changes.
+        PolicyError: the attributes are not words of the vocabulary.
+    """
+    store = TrustStore(releases, root)
+    if store.root is None or store.rules is None:
+        raise TrustError("no-rules", f"there are no verified rules in `{releases}` yet")
+    text = attributes.read_text(encoding="utf-8")
+    known = parse_agencies(text, store.rules.vocabulary, source=attributes.name)
+    agency = _agency_of(raw, known)
+    entry, nkey = read_public_entry(raw, known[agency])
+    before = store.directory
+    entries = {**(before.entries if before else {}), entry.agency: entry}
+    gateways = {**(before.gateways if before else {}), entry.gateway: nkey}
+    signers = _officers(officers)
+    at = now()
+    minted = mint_directory(
+        entries.values(),
+        gateways,
+        root=store.root,
+        previous=before,
+        officers=signers,
+        created=at,
+        vocabulary=store.rules.vocabulary,
+    )
+    store.offer(minted.sealed, now=at)
+    return {
+        "number": minted.release.number,
+        "hash": minted.release.hash.hex(),
+        "agency": entry.agency,
+        "signers": list(minted.release.signers),
+        "expires": minted.release.expires.isoformat(),
+    }
+
+
+def _agency_of(raw: bytes, known: Any) -> str:
+    for agency in known:
+        try:
+            if read_public_entry(raw, known[agency])[0].agency == agency:
+                return str(agency)
+        except TrustError as error:
+            raise TrustError(error.code, str(error)) from error
+    raise TrustError("no-attributes", "the file of attributes does not list the agency of the entry")
+
+
+def _first_rules(folder: Path, root: Root, signers: list[OfficerKeys]) -> bytes:
+    vocabulary, rules = ((folder / name).read_text(encoding="utf-8") for name in ("vocabulary.yaml", "rules.yaml"))
+    return mint_rules(vocabulary, rules, root=root, previous=None, officers=signers, created=now()).sealed
+
+
+def _officers(paths: Sequence[Path]) -> list[OfficerKeys]:
+    return [load_officer_keys(path) for path in paths]

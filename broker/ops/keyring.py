@@ -1,0 +1,91 @@
+"""Key files made and shown: what `tearline keys` does. Secrets go into files of mode 0600 and nowhere else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from broker.ops.clock import now
+from broker.seal import PublicKey, fingerprint
+from broker.trust import (
+    KEM_NAMES,
+    TrustError,
+    load_agency_keys,
+    load_gateway_keys,
+    load_officer_keys,
+    new_agency_keys,
+    new_gateway_keys,
+    new_officer_keys,
+    public_entry,
+    write_agency_keys,
+    write_gateway_keys,
+    write_officer_keys,
+)
+
+
+def make(agency: str, *, gateway: str | None, officer: str | None, folder: Path, kem: str) -> list[Path]:
+    """Make an agency's keys (and its gateway's, when it has none yet), or an officer's; returns the files made.
+
+    Raises:
+        TrustError: `keys-exist`; a key file is never overwritten. `bad-name`.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    at = now()
+    if officer is not None:
+        path = folder / f"{officer}.json"
+        write_officer_keys(new_officer_keys(officer, agency), path, created=at)
+        return [path]
+    path = folder / f"{agency}.json"
+    write_agency_keys(new_agency_keys(agency, kem_alg=KEM_NAMES[kem]), path, created=at)
+    made = [path]
+    if gateway is not None and not (folder / f"{gateway}.nkey.json").exists():
+        made.append(folder / f"{gateway}.nkey.json")
+        write_gateway_keys(new_gateway_keys(gateway), made[-1], created=at)
+    return made
+
+
+def public_part(path: Path) -> dict[str, Any]:
+    """The fingerprints in a key file of an agency, a gateway or an officer: for reading aloud on the telephone.
+
+    Raises:
+        TrustError: it is no key file, or others can read it.
+    """
+    kind = _format(path)
+    if "gateway" in kind:
+        gateway = load_gateway_keys(path, allow_example=True)
+        return {"gateway": gateway.gateway, "nkey": gateway.public}
+    if "officer" in kind:
+        officer = load_officer_keys(path, allow_example=True)
+        return {"person": officer.person, "agency": officer.agency, "signing": _prints(officer.signing.public)}
+    public = load_agency_keys(path, allow_example=True).public()
+    return {"agency": public.agency, "signing": _prints(public.signing), "kem": _prints(public.kem)}
+
+
+def entry(path: Path, *, gateway_key: Path, duty: str, alternate: str) -> str:
+    """The public entry that officers sign into the directory, signed by the keys it announces.
+
+    Raises:
+        TrustError: a key file is refused.
+    """
+    gateway = load_gateway_keys(gateway_key, allow_example=True)
+    contacts = {"duty": _contact(duty), "alternate": _contact(alternate)}
+    keys = load_agency_keys(path, allow_example=True)
+    return public_entry(keys, gateway=gateway.gateway, nkey=gateway.public, contacts=contacts).decode()
+
+
+def _format(path: Path) -> str:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrustError("keys-malformed", f"`{path.name}` is not a key file") from error
+    return str(value.get("format", "")) if isinstance(value, dict) else ""
+
+
+def _prints(keys: tuple[PublicKey, ...]) -> list[dict[str, str | int]]:
+    return [{"alg": key.alg, "fingerprint": fingerprint(key.key)} for key in keys]
+
+
+def _contact(text: str) -> dict[str, str]:
+    name, _, phone = text.partition(",")
+    return {"name": name.strip(), "phone": phone.strip() or "-"}
