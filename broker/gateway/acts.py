@@ -13,7 +13,9 @@ from broker.gateway.tokens import Grant
 from broker.store import audit, bulletins, events
 
 PERSONAL = ("read", "acknowledged", "acted")
-MAX_WORDS = 2000
+# Bytes; what a receipt or a recall can carry on the wire (broker.seal.receipt, broker.seal.terms).
+MAX_PERSON = 256
+MAX_WORDS = 1024
 
 
 async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: str, note: str = "") -> dict[str, Any]:
@@ -24,8 +26,8 @@ async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: s
     """
     if rung not in PERSONAL:
         raise ProblemError(422, "bad-request", f"rung is one of {', '.join(PERSONAL)}", pointer="/rung")
-    if len(person) + len(note) > MAX_WORDS:
-        raise ProblemError(422, "bad-request", "person and note are longer than 2,000 characters", pointer="/note")
+    _require_fits("/person", person, MAX_PERSON)
+    _require_fits("/note", note, MAX_WORDS)
     row = bulletins.find(node.store, grant.agency, ident)
     if row is None or row["role"] != "recipient":
         raise ProblemError(404, "not-found")
@@ -35,6 +37,11 @@ async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: s
     climbed = await node.store.write(lambda connection: owed.owe(node, connection, row, rung, words=words))
     node.claims.ring()
     return {"id": str(ident), "rung": rung, "recorded": climbed}
+
+
+def _require_fits(pointer: str, words: str, limit: int) -> None:
+    if len(words.encode()) > limit:
+        raise ProblemError(422, "bad-request", f"at most {limit} bytes", pointer=pointer)
 
 
 async def confirm(node: Node, grant: Grant, seq: int) -> None:
@@ -62,8 +69,7 @@ async def recall(node: Node, grant: Grant, ident: UUID, *, reason: str) -> dict[
     Raises:
         ProblemError: 404, 403 ``not-the-originator``, 409 ``already-recalled``.
     """
-    if len(reason) > MAX_WORDS:
-        raise ProblemError(422, "bad-request", "a reason has at most 2,000 characters", pointer="/reason")
+    _require_fits("/reason", reason, MAX_WORDS)
     row = bulletins.find(node.store, grant.agency, ident)
     if row is None or row["kind"] in control.REFERENCE:
         raise ProblemError(404, "not-found")

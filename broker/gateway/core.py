@@ -46,15 +46,16 @@ class Node:
 
     def gateway_of(self, agency: str) -> str:
         """The gateway that hosts an agency, by the newest directory."""
-        if self.trust.directory is None:
-            raise ProblemError(503, "not-ready")
-        return self.trust.directory.gateway_of(agency)
+        return self._directory().gateway_of(agency)
 
     def contact(self, agency: str) -> dict[str, str]:
         """Whom to reach at an agency when its duty desk is silent."""
+        return dict(self._directory().entry(agency).contacts["alternate"])
+
+    def _directory(self) -> Directory:
         if self.trust.directory is None:
-            raise ProblemError(503, "not-ready")
-        return dict(self.trust.directory.entry(agency).contacts["alternate"])
+            raise TrustError("no-directory", "no directory has been accepted yet")
+        return self.trust.directory
 
     def in_force(self) -> tuple[Rules, Directory, Decider]:
         """The releases a bulletin is decided under now.

@@ -21,8 +21,9 @@ from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
-from broker.seal import NoticeSource, Secrets, encode_envelope, grow, make_notice
+from broker.seal import NoticeSource, SealError, Secrets, encode_envelope, grow, make_notice
 from broker.store import audit, deliveries
+from broker.trust import TrustError
 
 log = structlog.get_logger()
 
@@ -67,19 +68,36 @@ async def send_due(node: Node) -> int:
     if not rows:
         return 0
     packets: list[_Packet] = []
-    for _, group in itertools.groupby(rows, key=lambda row: (row["agency"], row["id"])):
-        packets += await _packets(node, list(group))
+    for _, grouped in itertools.groupby(rows, key=lambda row: (row["agency"], row["id"])):
+        group = list(grouped)
+        try:
+            packets += await _packets(node, group)
+        except (SealError, TrustError) as error:
+            await _postpone(node, group, error.code)
     outcomes = await node.link.publish([packet.outgoing for packet in packets])
     await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
     return len(rows)
+
+
+async def _postpone(node: Node, rows: list[sqlite3.Row], code: str) -> None:
+    """One bulletin that can't be sent now must not stand in the way of the others."""
+    node.metrics.alarms.labels(code="outbox-fault").inc()
+    log.warning("bulletin cannot be sent now", bulletin=str(UUID(bytes=rows[0]["id"])), code=code)
+    later = node.now_ms() + int(1000 * node.settings.retry_seconds[0])
+    await node.store.write(lambda connection: deliveries.postpone(connection, rows, later))
 
 
 async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
     agency, ident = rows[0]["agency"], bytes(rows[0]["id"])
     copy = node.store.read_one("SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, ident))
     if copy is None or copy["body"] is None or copy["expires"] <= node.now_ms():
-        await node.store.write(lambda connection: _give_up(node, connection, agency, ident, rows))
+        await node.store.write(lambda connection: _give_up(node, connection, rows, "expired"))
         return []
+    left = [row for row in rows if not _may_receive(node, str(row["recipient"]))]
+    if left:
+        # Revoked since it was decided: no key is wrapped for it any more (DESIGN 7).
+        await node.store.write(lambda connection: _give_up(node, connection, left, "recipient-revoked"))
+        rows = [row for row in rows if row not in left]
     keyring = node.vault.open(agency, copy["storage_key"], copy["keyring_sealed"], "keyring", ident)
     source = grow(Secrets.decode(keyring))
     header, body = bytes(copy["header"]), bytes(copy["body"])
@@ -95,13 +113,15 @@ async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
     return packets
 
 
+def _may_receive(node: Node, agency: str) -> bool:
+    entry = node.signer(agency)
+    return entry is not None and not entry.revoked and bool(entry.kem)
+
+
 def _notice(node: Node, source: NoticeSource, row: sqlite3.Row) -> bytes:
     if row["notice"] is not None:
         return bytes(row["notice"])
-    directory = node.trust.directory
-    if directory is None:
-        raise RuntimeError  # a delivery was recorded under a directory, and releases are never dropped
-    return make_notice(source, row["recipient"], directory.signer(row["recipient"]).kem[0])
+    return make_notice(source, row["recipient"], node.trust.signer(row["recipient"]).kem[0])
 
 
 def _by_gateway(rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row]]]:
@@ -154,14 +174,16 @@ def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], ou
             )
 
 
-def _give_up(node: Node, connection: sqlite3.Connection, agency: str, ident: bytes, rows: list[sqlite3.Row]) -> None:
+def _give_up(node: Node, connection: sqlite3.Connection, rows: list[sqlite3.Row], code: str) -> None:
     for row in rows:
-        deliveries.expire(connection, agency=agency, bulletin=ident, recipient=row["recipient"], at=node.now_ms())
+        agency, ident, recipient = str(row["agency"]), bytes(row["id"]), str(row["recipient"])
+        deliveries.give_up(connection, agency=agency, bulletin=ident, recipient=recipient, code=code, at=node.now_ms())
         audit.record(
             connection,
             agency=agency,
             at=node.now_ms(),
-            event="delivery expired",
+            event="delivery given up",
             bulletin=UUID(bytes=ident),
-            peer=row["recipient"],
+            peer=recipient,
+            detail={"code": code},
         )

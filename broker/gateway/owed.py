@@ -12,18 +12,24 @@ import sqlite3
 from datetime import timedelta
 from uuid import UUID
 
+import structlog
+
 from broker.gateway.bells import wait
 from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
 from broker.relay.publisher import Outgoing
 from broker.relay.subjects import receipt_subject
-from broker.seal import Claim, Witness, make_receipts
+from broker.seal import Claim, SealError, Witness, make_receipts
 from broker.store import audit, bulletins, claims
+from broker.trust import TrustError
+
+log = structlog.get_logger()
 
 BATCH = 200
 # Waiting a moment lets receipts gather under load; a FLASH's receipt goes at once.
 GATHER_SECONDS = 0.04
 IDLE_SECONDS = 5.0
+PUT_OFF_MS = 1000
 TRANSIT = timedelta(days=7)
 URGENT = frozenset({"FLASH", "IMMEDIATE"})
 
@@ -65,42 +71,54 @@ async def run(node: Node) -> None:
         if not node.link.connected:
             await wait(rung, 0.2)
             continue
-        rows = claims.unsent(node.store, limit=BATCH)
+        rows = claims.unsent(node.store, node.now_ms(), limit=BATCH)
         if not rows:
             await wait(rung, IDLE_SECONDS)
             continue
         if not rows[0]["urgent"] and len(rows) < BATCH:
             await asyncio.sleep(GATHER_SECONDS)
-            rows = claims.unsent(node.store, limit=BATCH)
+            rows = claims.unsent(node.store, node.now_ms(), limit=BATCH)
         await _send(node, rows)
 
 
 async def _send(node: Node, rows: list[sqlite3.Row]) -> None:
+    packets: list[tuple[Outgoing, list[int]]] = []
+    put_off: list[int] = []
     rows = sorted(rows, key=lambda row: (row["agency"], row["originator"]))
-    outgoing: list[Outgoing] = []
-    numbers: list[list[int]] = []
     for (agency, originator), group in itertools.groupby(rows, key=lambda row: (row["agency"], row["originator"])):
         batch = list(group)
-        ready = [(bytes(row["payload"]), [row]) for row in batch if row["payload"] is not None]
-        loose = [row for row in batch if row["payload"] is None]
-        if loose and (payload := _batch(node, agency, originator, loose)) is not None:
-            ready.append((payload, loose))
-        subject = receipt_subject(node.settings.name, node.gateway_of(originator))
-        for payload, carried in ready:
-            outgoing.append(Outgoing(subject=subject, payload=payload, expires_at=node.now() + TRANSIT))
-            numbers.append([int(row["number"]) for row in carried])
+        try:
+            packets += _packets(node, agency, originator, batch)
+        except (SealError, TrustError) as error:
+            # An originator that left the exchange, or a row that cannot be opened, holds up nobody else's receipts.
+            log.warning("receipts cannot be made now", originator=originator, code=error.code)
+            node.metrics.alarms.labels(code="receipts-fault").inc()
+            put_off += [int(row["number"]) for row in batch]
         await asyncio.sleep(0)
-    outcomes = await node.link.publish(outgoing)
-    done = [
-        number
-        for group_numbers, outcome in zip(numbers, outcomes, strict=True)
-        if outcome.state in ("relayed", "duplicate")
-        for number in group_numbers
+    outcomes = await node.link.publish([outgoing for outgoing, _ in packets])
+    done: list[int] = []
+    for (_, numbers), outcome in zip(packets, outcomes, strict=True):
+        (done if outcome.state in ("relayed", "duplicate") else put_off).extend(numbers)
+    now = node.now_ms()
+
+    def note(connection: sqlite3.Connection) -> None:
+        claims.sent(connection, done, now)
+        claims.postpone(connection, put_off, now + PUT_OFF_MS)
+
+    await node.store.write(note)
+
+
+def _packets(node: Node, agency: str, originator: str, batch: list[sqlite3.Row]) -> list[tuple[Outgoing, list[int]]]:
+    ready = [(bytes(row["payload"]), [row]) for row in batch if row["payload"] is not None]
+    loose = [row for row in batch if row["payload"] is None]
+    if loose and (payload := _batch(node, agency, originator, loose)) is not None:
+        ready.append((payload, loose))
+    subject = receipt_subject(node.settings.name, node.gateway_of(originator))
+    expires = node.now() + TRANSIT
+    return [
+        (Outgoing(subject=subject, payload=payload, expires_at=expires), [int(row["number"]) for row in carried])
+        for payload, carried in ready
     ]
-    if done:
-        await node.store.write(lambda connection: claims.sent(connection, done, node.now_ms()))
-    else:
-        await asyncio.sleep(GATHER_SECONDS)
 
 
 def _batch(node: Node, agency: str, originator: str, rows: list[sqlite3.Row]) -> bytes | None:

@@ -45,7 +45,8 @@ class Plan:
     def due(self, recipient: str, bulletin: Bulletin) -> datetime:
         """When a person of that agency must have acknowledged: the earlier of rule (or goal) and ``due``."""
         addressee = next(a for a in self.addressees if a.agency == recipient)
-        seconds = [int(o[ACKNOWLEDGE]) for o in addressee.terms.obligations.values() if ACKNOWLEDGE in o]  # type: ignore[arg-type]
+        limits = (obligations.get(ACKNOWLEDGE) for obligations in addressee.terms.obligations.values())
+        seconds = [limit for limit in limits if isinstance(limit, int)]
         goal = bulletin.created + (timedelta(seconds=min(seconds)) if seconds else ACKNOWLEDGE_WITHIN[self.precedence])
         return min(goal, bulletin.due) if bulletin.due else goal
 

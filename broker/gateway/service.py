@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -29,6 +29,8 @@ from broker.store.database import Database
 from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
 
 log = structlog.get_logger()
+
+RESTART_SECONDS = 1.0
 
 
 class StartError(Exception):
@@ -68,7 +70,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
         await _check_clock(node)
         async with link, asyncio.TaskGroup() as group:
             tasks = [
-                group.create_task(work(node), name=work.__module__)
+                group.create_task(_lasting(work, node), name=work.__module__)
                 for work in (_releases, outbox.run, deliver.run, owed.run, escalate.run)
             ]
             try:
@@ -100,6 +102,17 @@ async def run(settings: Settings) -> None:
         finally:
             await runner.cleanup()
     log.info("gateway ended", gateway=settings.name)
+
+
+async def _lasting(work: Callable[[Node], Awaitable[None]], node: Node) -> None:
+    """Runs one of the gateway's loops for ever: a fault in one must stop neither the others nor itself for good."""
+    while True:
+        try:
+            await work(node)
+        except Exception:
+            log.exception("loop failed, begun again", loop=work.__module__)
+            node.metrics.alarms.labels(code="loop-fault").inc()
+            await asyncio.sleep(RESTART_SECONDS)
 
 
 async def _releases(node: Node) -> None:
@@ -156,6 +169,6 @@ def _require_private(path: Path) -> None:
 
 
 def _require_c_parser() -> None:
-    # The pure-Python parser had the request-smuggling holes (CVE-2025-69224 and others); the C one is built in the wheel.
+    # The pure-Python parser had the request-smuggling holes (CVE-2025-69224 and others).
     if HttpRequestParser is HttpRequestParserPy:
         raise StartError("aiohttp runs without its C parser; install its wheel and unset AIOHTTP_NO_EXTENSIONS")

@@ -21,7 +21,7 @@ from broker.gateway.plan import Plan, plan
 from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
 from broker.model import Bulletin, Refusal, Submission, control_number, new_id, parse_bulletin, parse_json
-from broker.seal import Draft, Reference, seal
+from broker.seal import Draft, Reference, SealError, seal
 from broker.store import audit, bulletins
 from broker.store.rows import insert
 
@@ -57,6 +57,11 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
         prepared = _prepare(node, grant, raw, corrects)
         _require_audience(node, prepared)
         return await _accept(node, prepared, key, request)
+    except SealError as error:
+        # What the rules permit may still not fit the wire format: too large, a name too long.
+        problem = ProblemError(422, error.code, error.detail)
+        await _record_refusal(node, grant.agency, problem)
+        raise problem from error
     except ProblemError as problem:
         await _record_refusal(node, grant.agency, problem)
         raise

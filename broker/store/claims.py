@@ -50,9 +50,16 @@ def replace_all(connection: sqlite3.Connection, agency: str, bulletin: bytes) ->
     connection.execute("DELETE FROM claims WHERE agency = ? AND id = ?", (agency, bulletin))
 
 
-def unsent(database: Database, *, limit: int) -> list[sqlite3.Row]:
+def unsent(database: Database, now: int, *, limit: int) -> list[sqlite3.Row]:
     """Receipts to send, urgent bulletins' first."""
-    return database.read("SELECT * FROM claims WHERE sent IS NULL ORDER BY urgent DESC, number LIMIT ?", (limit,))
+    return database.read(
+        "SELECT * FROM claims WHERE sent IS NULL AND not_before <= ? ORDER BY urgent DESC, number LIMIT ?", (now, limit)
+    )
+
+
+def postpone(connection: sqlite3.Connection, numbers: list[int], until: int) -> None:
+    """Puts off receipts that cannot be made or sent now, so that they stand in nobody's way."""
+    connection.executemany("UPDATE claims SET not_before = ? WHERE number = ?", [(until, number) for number in numbers])
 
 
 def sent(connection: sqlite3.Connection, numbers: list[int], at: int) -> None:

@@ -72,12 +72,23 @@ def sent(
     )
 
 
-def expire(connection: sqlite3.Connection, *, agency: str, bulletin: bytes, recipient: str, at: int) -> None:
-    """Ends a delivery whose bulletin is past its transit life without a receipt."""
+def postpone(connection: sqlite3.Connection, rows: list[sqlite3.Row], until: int) -> None:
+    """Puts off deliveries that cannot be sent now."""
+    connection.executemany(
+        "UPDATE deliveries SET next_attempt = ? WHERE agency = ? AND id = ? AND recipient = ? "
+        "AND next_attempt IS NOT NULL",
+        [(until, row["agency"], row["id"], row["recipient"]) for row in rows],
+    )
+
+
+def give_up(
+    connection: sqlite3.Connection, *, agency: str, bulletin: bytes, recipient: str, code: str, at: int
+) -> None:
+    """Ends a delivery without a receipt: past its transit life, or to an agency that was revoked."""
     connection.execute(
-        "UPDATE deliveries SET state = 'expired', refused = ?, code = 'expired', next_attempt = NULL, notice = NULL "
+        "UPDATE deliveries SET state = 'refused', refused = ?, code = ?, next_attempt = NULL, notice = NULL "
         "WHERE agency = ? AND id = ? AND recipient = ? AND state IN ('queued', 'relayed')",
-        (at, agency, bulletin, recipient),
+        (at, code, agency, bulletin, recipient),
     )
 
 
@@ -92,7 +103,7 @@ def climbed(
     person_sealed: bytes | None = None,
     code: str | None = None,
 ) -> bool:
-    """Enters a verified receipt; False when that rung was entered before. A refusal is no rung and ends the delivery."""
+    """Enters a verified receipt; False when that rung was entered before. A refusal ends the delivery."""
     column = rung if rung in RUNGS else "refused"
     row = connection.execute(
         "SELECT * FROM deliveries WHERE agency = ? AND id = ? AND recipient = ?", (agency, bulletin, recipient)

@@ -104,6 +104,7 @@ MIGRATIONS: tuple[str, ...] = (
         words_sealed BLOB,
         storage_key TEXT NOT NULL,
         payload BLOB,                      -- made in advance, where the keyring it needs was about to be destroyed
+        not_before INTEGER NOT NULL DEFAULT 0,
         sent INTEGER
     );
     CREATE INDEX claims_unsent ON claims (urgent DESC, number) WHERE sent IS NULL;

@@ -1,4 +1,4 @@
-"""A whole exchange for tests: real nats-server, hub, releases signed by officers made on the spot, gateways over HTTP."""
+"""A whole exchange for tests: real nats-server and hub, releases signed on the spot, gateways over HTTP."""
 
 from __future__ import annotations
 
@@ -138,9 +138,9 @@ class Desk:
 class Exchange:
     folder: Path
     stack: AsyncExitStack
-    rules_text: str = field(default_factory=lambda: (EXAMPLES / "rules.yaml").read_text())
-    vocabulary_text: str = field(default_factory=lambda: (EXAMPLES / "vocabulary.yaml").read_text())
-    agencies_text: str = field(default_factory=lambda: (EXAMPLES / "agencies.yaml").read_text())
+    rules_text: str = field(default_factory=(EXAMPLES / "rules.yaml").read_text)
+    vocabulary_text: str = field(default_factory=(EXAMPLES / "vocabulary.yaml").read_text)
+    agencies_text: str = field(default_factory=(EXAMPLES / "agencies.yaml").read_text)
     keys: dict[str, AgencyKeys] = field(default_factory=dict)
     gateway_keys: dict[str, GatewayKeys] = field(default_factory=dict)
     nodes: dict[str, Node] = field(default_factory=dict)

@@ -185,7 +185,7 @@ async def test_a_dry_run_says_what_would_happen_and_changes_nothing(running: Exc
     status, answer = await desk.call("POST", "/v1/bulletins?dry_run=true", threat())
 
     assert status == 200
-    assert [item["agency"] for item in answer["audience"]][0] == "il-fusion"
+    assert answer["audience"][0]["agency"] == "il-fusion"
     assert "id" not in answer
     _, page = await desk.call("GET", "/v1/outbox")
     assert page["items"] == []
