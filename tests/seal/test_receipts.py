@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from broker.seal import (
+    ML_KEM_768_X25519,
     AgencyKeys,
     Claim,
     Receipt,
@@ -22,6 +23,7 @@ from broker.seal import (
     make_receipts,
     open_receipts,
     padding,
+    primitives,
     receipt,
     receipts_kid,
 )
@@ -254,6 +256,25 @@ def a_receipt_by_a_revoked_agency() -> object:
     return check(send((witness_of(one, FUSION), claim())), one, sender_of=directory(revoked=(FUSION,)))
 
 
+@falsehood("receipt-alg")
+def an_algorithm_relabelled_in_sealed_receipts() -> object:
+    one = sealed()
+    fields = fields_of(witness_of(one, FUSION))
+    signature_context = receipt._signature_context(one.secrets.hh, FUSION, CITY)
+    signed = cose.sign(cbor.encode([fields]), [agency(FUSION).signing], receipt.CONTENT_TYPE, signature_context)
+    content = cbor.encode([FUSION, one.secrets.hh, signed])
+    key = agency(CITY).kem[0].public
+    protected = cbor.encode({1: ML_KEM_768_X25519, 4: key.kid})
+    context = receipt._seal_context(CITY, key.key)
+    info = cbor.encode(["HPKE Recipient", 3, protected, context])
+    enc, wrapped = primitives.hpke_encrypt(key.alg, key.key, bytes(32), info)
+    aad = cbor.encode(["Encrypt", cbor.encode({1: 3}), context])
+    padded = padding.pad(content, padding.padme(len(content) + 1, RECEIPT_FLOOR))
+    ciphertext = primitives.aes_gcm_encrypt(bytes(32), bytes(12), padded, aad)
+    raw = cbor.encode([cbor.encode({1: 3}), {5: bytes(12)}, ciphertext, [[protected, {-4: enc}, wrapped]]])
+    return check(raw, one)
+
+
 @falsehood("receipt-too-large", then="receipt-shape")
 def a_batch_over_its_cap() -> object:
     return check(bytes(500_000), sealed())
@@ -315,9 +336,21 @@ def test_unknown_rungs_and_fields_are_refused_on_both_sides() -> None:
     witness = witness_of(one, FUSION)
 
     assert refused_code(lambda: send((witness, claim("seen")))) == "receipt-content"
+    other = signed_by(agency(FUSION), [fields_of(witness, _1="tearline/2")], hhs=one.secrets.hh, recipient=FUSION)
+    assert refused_code(lambda: open_receipts(other, agency(CITY), directory())) == "receipt-content"
     surplus = fields_of(witness, _15=1)
     raw = signed_by(agency(FUSION), [surplus], hhs=one.secrets.hh, recipient=FUSION)
     assert refused_code(lambda: check(raw, one)) == "receipt-content"
+
+
+def test_opening_and_checking_each_refuse_another_originator() -> None:
+    one = sealed()
+    witness = witness_of(one, FUSION)
+    raw = signed_by(agency(FUSION), [fields_of(witness, _3=STATE)], hhs=one.secrets.hh, recipient=FUSION)
+    (honest,) = open_receipts(send((witness, claim())), agency(CITY), directory())
+
+    assert refused_code(lambda: open_receipts(raw, agency(CITY), directory())) == "receipt-originator"
+    assert refused_code(lambda: check_receipt(replace(honest, originator=STATE), one.secrets)) == "receipt-originator"
 
 
 def test_every_flipped_bit_of_sealed_receipts_is_refused() -> None:
@@ -334,5 +367,8 @@ def test_a_batch_that_is_empty_too_long_or_of_another_pair_is_not_made() -> None
     witness = witness_of(sealed(), FUSION)
 
     assert refused_code(send) == "receipt-content"
+    talkative = (witness, claim(person="p" * 256, note="n" * 1024))
+    assert refused_code(lambda: send(*[talkative] * 256)) == "too-large"
+    assert refused_code(lambda: receipts_kid(bytes(500_000))) == "receipt-too-large"
     assert refused_code(lambda: send(*[(witness, claim())] * 257)) == "receipt-content"
     assert refused_code(lambda: send((witness, claim()), signer=STATE)) == "receipt-content"
