@@ -94,7 +94,7 @@ class OutFolder:
 
     def _recall(self, said: Mapping[str, Any]) -> None:
         """What has not been fetched from the folder yet disappears; the recall itself stays."""
-        bulletin_id = _safe(str(said.get("id", "")))
+        bulletin_id = _safe(str(said.get("id") or ""))
         if bulletin_id:
             for path in self._out.glob(f"*{bulletin_id}.*"):
                 if ".recall." not in path.name:
@@ -108,7 +108,7 @@ def _height(rung: str) -> int:
 
 def _name(said: Mapping[str, Any]) -> str:
     """A file name of control number and id; both come from another agency, so only letters and digits get through."""
-    number, identifier = _safe(str(said.get("control_number", ""))), _safe(str(said.get("id", "")))
+    number, identifier = _safe(str(said.get("control_number") or "")), _safe(str(said.get("id") or ""))
     return "_".join(part for part in (number, identifier) if part) or "event"
 
 

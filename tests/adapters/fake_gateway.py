@@ -150,7 +150,7 @@ class FakeGateway:
         while True:
             async with self.changed:
                 self.changed.notify_all()
-                await self.changed.wait_for(lambda: len(self.events) > place)
+                await self.changed.wait_for(lambda place=place: len(self.events) > place)
                 ready = self.events[place:]
             for cursor, event, data in ready:
                 text = f"id: {cursor}\nevent: {event}\ndata: {json.dumps(data)}\n\n"

@@ -26,25 +26,43 @@ def changed(old: str, new: str) -> bytes:
 MUSTS = {
     "sent with Z": (changed("02:20:00-06:00</sent>", "08:20:00Z</sent>"), "cap-datetime"),
     "sent without an offset": (changed("02:20:00-06:00</sent>", "08:20:00</sent>"), "cap-datetime"),
-    "sent with a comma the schema lets pass": (changed("02:20:00-06:00</sent>", "08:20:00,06:00</sent>"), "cap-datetime"),
-    "sent on 30 February": (changed("2026-11-22T02:20:00-06:00</sent>", "2026-02-30T02:20:00-06:00</sent>"), "cap-datetime"),
+    "sent with a comma the schema lets pass": (
+        changed("02:20:00-06:00</sent>", "08:20:00,06:00</sent>"),
+        "cap-datetime",
+    ),
+    "sent on 30 February": (
+        changed("2026-11-22T02:20:00-06:00</sent>", "2026-02-30T02:20:00-06:00</sent>"),
+        "cap-datetime",
+    ),
     "a sender with a space": (changed("dispatch@springfield-pd.example", "dispatch desk"), "cap-identifier"),
     "an identifier with a comma": (changed("SPD-2026-11-22-0007", "SPD,7"), "cap-identifier"),
     "Update without references": (changed("<msgType>Alert", "<msgType>Update"), "cap-references"),
     "Cancel without references": (changed("<msgType>Alert", "<msgType>Cancel"), "cap-references"),
     "Ack without references": (changed("<msgType>Alert", "<msgType>Ack"), "cap-references"),
     "Error without references": (changed("<msgType>Alert", "<msgType>Error"), "cap-references"),
-    "references that are no triple": (changed("</scope>\n", "</scope><references>a,b</references>\n"), "cap-references"),
+    "references that are no triple": (
+        changed("</scope>\n", "</scope><references>a,b</references>\n"),
+        "cap-references",
+    ),
     "Restricted without restriction": (changed("<scope>Public", "<scope>Restricted"), "cap-restriction"),
-    "restriction although Public": (changed("</scope>\n", "</scope><restriction>police</restriction>\n"), "cap-restriction"),
+    "restriction although Public": (
+        changed("</scope>\n", "</scope><restriction>police</restriction>\n"),
+        "cap-restriction",
+    ),
     "Private without addresses": (changed("<scope>Public", "<scope>Private"), "cap-addresses"),
     "a certainty of CAP 1.0": (changed("<certainty>Likely", "<certainty>Very Likely"), "cap-value"),
     "no urgency": (changed("<urgency>Immediate</urgency>", ""), "cap-schema"),
     "elements out of order": (
-        changed("<urgency>Immediate</urgency>\n    <severity>Severe</severity>", "<severity>Severe</severity><urgency>Immediate</urgency>"),
+        changed(
+            "<urgency>Immediate</urgency>\n    <severity>Severe</severity>",
+            "<severity>Severe</severity><urgency>Immediate</urgency>",
+        ),
         "cap-schema",
     ),
-    "an element twice": (changed("<status>Actual</status>", "<status>Actual</status><status>Actual</status>"), "cap-schema"),
+    "an element twice": (
+        changed("<status>Actual</status>", "<status>Actual</status><status>Actual</status>"),
+        "cap-schema",
+    ),
     "an unknown element": (changed("<contact>", "<contacts>x</contacts><contact>"), "cap-schema"),
     "an open polygon": (changed("<geocode>", "<polygon>1,1 2,2 3,3 4,4</polygon><geocode>"), "cap-area"),
     "a circle without a radius": (changed("<geocode>", "<circle>1,1</circle><geocode>"), "cap-area"),
@@ -62,15 +80,20 @@ def test_a_broken_must_of_the_standard_is_refused_by_name(name):
 
 
 def test_what_breaks_a_must_cannot_be_written_either():
-    for broken in ({"sent": "2026-11-22T08:20:00Z"}, {"scope": "Private"}, {"message_type": "Update"}, {"status": "Real"}):
+    for broken in (
+        {"sent": "2026-11-22T08:20:00Z"},
+        {"scope": "Private"},
+        {"message_type": "Update"},
+        {"status": "Real"},
+    ):
         with pytest.raises(DocumentRefusedError):
             cap.write(dataclasses.replace(ALERT, **broken))
 
 
 words = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=12)
-lines = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, blacklist_characters="\x7f"), min_size=1, max_size=40).map(
-    lambda text: " ".join(text.split()) or "x"
-)
+lines = st.text(
+    st.characters(min_codepoint=32, max_codepoint=0x2FF, blacklist_characters="\x7f"), min_size=1, max_size=40
+).map(lambda text: " ".join(text.split()) or "x")
 areas = st.builds(
     Area,
     description=lines,
@@ -208,8 +231,14 @@ def test_a_scope_without_a_configured_marking_is_refused():
 
 
 def received(body, **more):
-    return {"id": "018f0000-0000-7000-8000-000000000001", "control_number": "SPRINGFIELD-PD-2026-000001", "from": body["agency"],
-            "created": "2026-11-22T09:00:00Z", **body, **more}  # fmt: skip
+    return {
+        "id": "018f0000-0000-7000-8000-000000000001",
+        "control_number": "SPRINGFIELD-PD-2026-000001",
+        "from": body["agency"],
+        "created": "2026-11-22T09:00:00Z",
+        **body,
+        **more,
+    }
 
 
 def test_a_received_alert_is_written_as_cap_restricted_to_its_marking():

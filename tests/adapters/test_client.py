@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 import pytest
 
@@ -145,7 +144,6 @@ def test_a_token_file_wider_than_0600_is_refused(tmp_path):
 def test_a_malformed_token_file_is_refused(tmp_path, content):
     path = tmp_path / "token"
     path.touch(mode=0o600)
-    os.chmod(path, 0o600)
     path.write_text(content)
     with pytest.raises(SettingsError):
         read_token(path)

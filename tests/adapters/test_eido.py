@@ -94,7 +94,9 @@ def test_a_call_from_the_residences_own_telephone_is_recognised(phone):
     assert translated(at(CALL, phone=phone))["product"] == "THREAT"
 
 
-@pytest.mark.parametrize(("number", "precedence"), [(10, "IMMEDIATE"), (9, "IMMEDIATE"), (5, "PRIORITY"), (4, "ROUTINE"), (0, "ROUTINE")])
+@pytest.mark.parametrize(
+    ("number", "precedence"), [(10, "IMMEDIATE"), (9, "IMMEDIATE"), (5, "PRIORITY"), (4, "ROUTINE"), (0, "ROUTINE")]
+)
 def test_priority_ten_is_the_highest(number, precedence):
     document = at(CALL)
     document["incidentComponent"][0]["incidentCommonPriorityNumber"] = number
@@ -152,7 +154,9 @@ BROKEN = {
     "a component without identifier": (lambda d: d.update(notesComponent=[{}]), "eido-schema"),
     "one identifier twice": (lambda d: d["notesComponent"].append(d["notesComponent"][0]), "eido-duplicate-id"),
     "a position off the globe": (
-        lambda d: d["locationComponent"][0].update(locationByValue='<pos xmlns="http://www.opengis.net/gml">91 0</pos>'),
+        lambda d: d["locationComponent"][0].update(
+            locationByValue='<pos xmlns="http://www.opengis.net/gml">91 0</pos>'
+        ),
         "pidf-position",
     ),
     "a location that is no XML": (lambda d: d["locationComponent"][0].update(locationByValue="<a"), "pidf-not-xml"),
@@ -174,8 +178,13 @@ def test_a_notification_with_one_incident_is_that_incident_and_with_two_is_refus
 
 def test_a_received_bulletin_is_written_as_an_incident_that_reads_back():
     body = translated(CALL)
-    bulletin = {"id": "018f0000-0000-7000-8000-000000000001", "control_number": "CHICAGO-PD-2026-000001", "from": "chicago-pd",
-                "created": "2026-11-22T09:00:00Z", **body}  # fmt: skip
+    bulletin = {
+        "id": "018f0000-0000-7000-8000-000000000001",
+        "control_number": "CHICAGO-PD-2026-000001",
+        "from": "chicago-pd",
+        "created": "2026-11-22T09:00:00Z",
+        **body,
+    }
     raw = eido_out.write(bulletin)
     incident = eido.parse(raw)
 
@@ -190,7 +199,9 @@ def test_a_received_bulletin_is_written_as_an_incident_that_reads_back():
 
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(-5, 20), st.text(max_size=10), st.just("<a/>")),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["$id", "$ref", "x", "event"]), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["$id", "$ref", "x", "event"]), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
@@ -206,4 +217,4 @@ def test_any_value_in_any_member_gives_an_incident_or_a_coded_refusal(name, valu
     try:
         exchange.translate("chicago-pd", json.dumps(document).encode())
     except DocumentRefusedError as refused:
-        assert refused.code
+        assert refused.code  # noqa: PT017 - refused or not, both are right

@@ -11,12 +11,20 @@ from tests.adapters import exchange
 PROTECTORS = ["il-fusion", "il-state-police", "jttf-springfield", "springfield-pd"]
 AUDIENCES = {
     "chicago-pd/911-mayor-residence.eido.json": {"p1": PROTECTORS, "p2": sorted([*PROTECTORS, "springfield-mayor"])},
-    "il-fusion/dve-report.stix.json": {"p1": ["jttf-chicago", "jttf-springfield", "north-il-fusion"], "p2": ["jttf-springfield"]},
+    "il-fusion/dve-report.stix.json": {
+        "p1": ["jttf-chicago", "jttf-springfield", "north-il-fusion"],
+        "p2": ["jttf-springfield"],
+    },
     "il-state-police/officer-safety-bolo.json": {"p1": ["springfield-pd"]},
-    "jttf-chicago/threat-with-tearline.json": {"p1": ["jttf-springfield"], "p2": sorted([*PROTECTORS, "springfield-mayor"])},
+    "jttf-chicago/threat-with-tearline.json": {
+        "p1": ["jttf-springfield"],
+        "p2": sorted([*PROTECTORS, "springfield-mayor"]),
+    },
     "springfield-pd/rfi.json": {"p1": ["il-fusion", "jttf-springfield"]},
     "springfield-pd/sighting.json": {"p1": ["il-fusion", "jttf-springfield"]},
-    "springfield-pd/missing-person.cap.xml": {"p1": ["il-fusion", "il-state-police", "jttf-springfield", "springfield-mayor"]},
+    "springfield-pd/missing-person.cap.xml": {
+        "p1": ["il-fusion", "il-state-police", "jttf-springfield", "springfield-mayor"]
+    },
     "il-fusion/threat-due-in-5-seconds.json": {"p1": ["il-state-police", "jttf-springfield", "springfield-pd"]},
 }
 

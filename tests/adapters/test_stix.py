@@ -13,10 +13,20 @@ from tests.adapters import exchange
 from tests.adapters.test_stix_leaks import ACTOR, PERSON, made, reading, report, sid
 
 BODY = exchange.example("il-fusion/dve-report.stix.json").body
-RECEIVED = {"id": "018f0000-0000-7000-8000-000000000001", "control_number": "IL-FUSION-2026-000001", "from": "il-fusion",
-            "created": "2026-11-22T09:00:00Z", **BODY}  # fmt: skip
-TEXT = {"id": "018f0000-0000-7000-8000-000000000002", "control_number": "JTTF-CHICAGO-2026-000001", "from": "jttf-chicago",
-        "created": "2026-11-22T09:00:00.5Z", **exchange.example("jttf-chicago/threat-with-tearline.json").body}  # fmt: skip
+RECEIVED = {
+    "id": "018f0000-0000-7000-8000-000000000001",
+    "control_number": "IL-FUSION-2026-000001",
+    "from": "il-fusion",
+    "created": "2026-11-22T09:00:00Z",
+    **BODY,
+}
+TEXT = {
+    "id": "018f0000-0000-7000-8000-000000000002",
+    "control_number": "JTTF-CHICAGO-2026-000001",
+    "from": "jttf-chicago",
+    "created": "2026-11-22T09:00:00.5Z",
+    **exchange.example("jttf-chicago/threat-with-tearline.json").body,
+}
 
 
 def assert_valid(text):
@@ -53,7 +63,13 @@ def test_a_fed_only_portion_is_fed_only_again_when_it_is_read_back():
 
 
 def test_an_embedded_object_is_never_written_wider_than_the_portion_it_came_in():
-    loose = json.dumps({"type": "bundle", "id": sid("bundle", "x"), "objects": [made("malware", "m", "GREEN", name="Tool", is_family=False)]})
+    loose = json.dumps(
+        {
+            "type": "bundle",
+            "id": sid("bundle", "x"),
+            "objects": [made("malware", "m", "GREEN", name="Tool", is_family=False)],
+        }
+    )
     portion = {"id": "p1", "marking": {"tlp": "RED"}, "media_type": stix.MEDIA_TYPE, "content": loose}
     read = stix.parse(stix_out.write({**RECEIVED, "portions": [portion]}))
     holder = next(item for item in read.portions if "malware--" in item.content and '"Tool"' in item.content)
@@ -65,7 +81,11 @@ def test_the_reports_confidence_becomes_the_admiralty_grade_of_the_information()
 
 
 def test_a_label_chooses_the_category_and_the_author_the_rest():
-    assert (BODY["category"], BODY["product"], BODY["purpose"]) == ("domestic violent extremism", "SAB", "counter-terrorism")
+    assert (BODY["category"], BODY["product"], BODY["purpose"]) == (
+        "domestic violent extremism",
+        "SAB",
+        "counter-terrorism",
+    )
 
 
 def test_named_recipients_may_come_from_the_settings(tmp_path):
@@ -84,13 +104,29 @@ def test_named_recipients_may_come_from_the_settings(tmp_path):
 
 BROKEN = {
     "no object": ({"type": "bundle", "id": sid("bundle", "x"), "objects": []}, "stix-empty"),
-    "STIX 2.0": ({"type": "bundle", "id": sid("bundle", "x"), "spec_version": "2.0", "objects": [ACTOR]}, "stix-version"),
-    "a 2.0 object": ({"type": "bundle", "id": sid("bundle", "x"), "objects": [{k: v for k, v in ACTOR.items() if k != "spec_version"}]}, "stix-version"),
+    "STIX 2.0": (
+        {"type": "bundle", "id": sid("bundle", "x"), "spec_version": "2.0", "objects": [ACTOR]},
+        "stix-version",
+    ),
+    "a 2.0 object": (
+        {
+            "type": "bundle",
+            "id": sid("bundle", "x"),
+            "objects": [{k: v for k, v in ACTOR.items() if k != "spec_version"}],
+        },
+        "stix-version",
+    ),
     "another document": ({"hello": "world"}, "not-stix"),
     "an id of another type": (ACTOR | {"id": sid("malware", "x")}, "stix-invalid"),
     "an impossible time": (ACTOR | {"created": "2026-02-30T00:00:00.000Z"}, "stix-invalid"),
-    "a relationship to nothing": (made("relationship", "r", "AMBER", relationship_type="uses", source_ref="x", target_ref="y"), "stix-invalid"),
-    "an endless pattern": (made("indicator", "i", "AMBER", pattern="(" * 5000, pattern_type="stix", valid_from="2026-01-01T00:00:00Z"), "stix-pattern"),
+    "a relationship to nothing": (
+        made("relationship", "r", "AMBER", relationship_type="uses", source_ref="x", target_ref="y"),
+        "stix-invalid",
+    ),
+    "an endless pattern": (
+        made("indicator", "i", "AMBER", pattern="(" * 5000, pattern_type="stix", valid_from="2026-01-01T00:00:00Z"),
+        "stix-pattern",
+    ),
     "an unknown word from the author": (report(ACTOR) | {"x_tearline": {"who": "me"}}, "unknown-field"),
 }
 

@@ -76,7 +76,9 @@ def test_half_a_file_nobody_finishes_is_given_to_the_worker_to_refuse(tmp_path):
     assert taken.content == WHOLE[:-1]
 
 
-@pytest.mark.parametrize("name", [".a.json", "a.json.part", "a.json.PART", "a.json.tmp", "a.json~", ".a.json.swp", "a.filepart"])
+@pytest.mark.parametrize(
+    "name", [".a.json", "a.json.part", "a.json.PART", "a.json.tmp", "a.json~", ".a.json.swp", "a.filepart"]
+)
 def test_names_of_files_under_way_are_ignored(tmp_path, name):
     watched = folder(tmp_path)
     drop(tmp_path, name)
