@@ -23,6 +23,10 @@ ACCOUNTS_FILE: Final = "accounts.conf"
 # An envelope is split above 900 KB (DESIGN 6); 1 MiB leaves room for NATS headers.
 MAX_PAYLOAD: Final = 1024 * 1024
 
+# nats-server remembers each pull's way back for this long, some 750 bytes each, and by default for two minutes. A pull
+# lives two seconds, reading RELEASES at most ten.
+_ANSWERS_WITHIN: Final = "30s"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accounts:
@@ -172,10 +176,11 @@ def _consumers(gateway: str) -> list[tuple[str, str]]:
 
 def _exports(gateway: str) -> list[str]:
     to = f"accounts: [{account_of(gateway)}]"
+    many = f"response_type: stream, response_threshold: {_text(_ANSWERS_WITHIN)}"
     once = [*requests_of(gateway), *acks_of(gateway)]
     return [
         *[f"      {{ service: {_text(subject)}, {to} }}" for subject in once],
-        *[f"      {{ service: {_text(subject)}, response_type: stream, {to} }}" for subject in streams_of(gateway)],
+        *[f"      {{ service: {_text(subject)}, {many}, {to} }}" for subject in streams_of(gateway)],
     ]
 
 

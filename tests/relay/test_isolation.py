@@ -7,6 +7,7 @@ alone must hold. The last tests take the border away as well and see the attack 
 import asyncio
 import json
 import re
+from collections.abc import Iterable
 
 import pytest
 from nats.aio.client import Client
@@ -49,6 +50,12 @@ async def ask(client: Client, subject: str, body: bytes = b"", *, reply: str | N
     return [answers.get_nowait() for _ in range(answers.qsize())]
 
 
+async def ask_all(client: Client, subjects: Iterable[str], body: bytes = b"") -> list[Msg]:
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(ask(client, subject, body)) for subject in subjects]
+    return [message for answers in asked for message in answers.result()]
+
+
 def granted(answers: list[Msg]) -> list[Msg]:
     """The answers that are neither a status nor an error."""
     return [
@@ -67,8 +74,8 @@ async def stored_subjects(exchange: Exchange) -> set[str]:
 
 async def test_publishing_as_another_gateway_stores_nothing(guarded: Exchange) -> None:
     attacker = await guarded.attacker("a")
-    for subject in ("env.b.c.FLASH", "env.b.a.RECEIPT", "env.c.a.ROUTINE", "release.rules.1"):
-        assert not granted(await ask(attacker, subject, b"forged"))
+    foreign = ("env.b.c.FLASH", "env.b.a.RECEIPT", "env.c.a.ROUTINE", "release.rules.1")
+    assert not granted(await ask_all(attacker, foreign, b"forged"))
     assert await stored_subjects(guarded) == set()
 
 
@@ -76,10 +83,9 @@ async def test_pulling_another_gateways_consumer_gets_nothing(guarded: Exchange)
     a = await guarded.link("a")
     await a.publish([outgoing(ENVELOPE, b"for b"), outgoing(envelope_subject("a", "b", "ROUTINE"), b"for b too")])
     attacker = await guarded.attacker("c")
-    for consumer in ("HOT.b_FLASH", "HOT.b", "COLD.b", "RECEIPTS.b", "HOT.*", "HOT.>", "COLD.*"):
-        assert not granted(
-            await ask(attacker, f"$JS.API.CONSUMER.MSG.NEXT.{consumer}", b'{"batch": 5, "no_wait": true}')
-        )
+    foreign = ("HOT.b_FLASH", "HOT.b", "COLD.b", "RECEIPTS.b", "HOT.*", "HOT.>", "COLD.*")
+    pulls = [f"$JS.API.CONSUMER.MSG.NEXT.{consumer}" for consumer in foreign]
+    assert not granted(await ask_all(attacker, pulls, b'{"batch": 5, "no_wait": true}'))
     b = await guarded.link("b")
     got = {(incoming.payload, incoming.delivered_count) for incoming in await take(b, 2)}
     assert got == {(b"for b", 1), (b"for b too", 1)}
@@ -93,8 +99,7 @@ async def test_acking_another_gateways_delivery_does_nothing(guarded: Exchange, 
     attacker = await guarded.attacker("c")
     v1 = incoming._ack_subject
     stream_on = v1.removeprefix("$JS.ACK.")
-    for subject in (v1, f"$JS.ACK._.hash.{stream_on}", f"$JS.ACK._.hash.{stream_on}.token"):
-        await ask(attacker, subject, words)
+    await ask_all(attacker, (v1, f"$JS.ACK._.hash.{stream_on}", f"$JS.ACK._.hash.{stream_on}.token"), words)
     administrator = await guarded.administrator()
     info = await administrator.jsm().consumer_info("HOT", "b_FLASH")
     assert (info.num_ack_pending, info.num_redelivered, (await guarded.hub.waiting())["HOT"]) == (1, 0, 1)
@@ -231,8 +236,9 @@ async def test_releases_are_readable_but_not_writable(guarded: Exchange) -> None
     attacker = await guarded.attacker("c")
     (answer,) = granted(await ask(attacker, "$JS.API.DIRECT.GET.RELEASES", b'{"seq": 1}'))
     assert answer.data == b"signed and encrypted"
-    for subject in ("release.rules.2", "release.rules.1", "release.directory.1"):
-        assert not granted(await ask(attacker, subject, b"forged"))
+    assert not granted(
+        await ask_all(attacker, ("release.rules.2", "release.rules.1", "release.directory.1"), b"forged")
+    )
     assert await stored_subjects(guarded) == {"release.rules.1"}
 
 
