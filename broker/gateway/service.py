@@ -84,23 +84,36 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
         store.close()
 
 
+@contextlib.asynccontextmanager
+async def serving(node: Node) -> AsyncIterator[None]:
+    """The HTTP side of a running gateway; at its end streams are closed and requests under way are answered.
+
+    Raises:
+        StartError: a TLS key that others can read.
+        OSError: the address is taken.
+    """
+    settings = node.settings
+    runner = web.AppRunner(application(node, Tokens(settings.tokens)), access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings)).start()
+        yield
+    finally:
+        node.stopping = True
+        node.events.ring()
+        await runner.cleanup()
+
+
 async def run(settings: Settings) -> None:
     """Runs a gateway until SIGTERM or SIGINT; answers what is under way, then ends."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with gateway(settings) as node:
-        runner = web.AppRunner(application(node, Tokens(settings.tokens)), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, settings.host, settings.port, ssl_context=_tls(settings)).start()
-            log.info("gateway ready", gateway=settings.name, agencies=list(settings.agencies), listen=settings.listen)
-            await stop.wait()
-            node.stopping = True
-            node.events.ring()
-        finally:
-            await runner.cleanup()
+    async with gateway(settings) as node, serving(node):
+        log.info("gateway ready", gateway=settings.name, agencies=list(settings.agencies), listen=settings.listen)
+        await stop.wait()
+        log.info("gateway ending", gateway=settings.name)
     log.info("gateway ended", gateway=settings.name)
 
 

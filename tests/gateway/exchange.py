@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp import web
 
 from broker.gateway import service
-from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.settings import Settings, build
-from broker.gateway.tokens import SCOPES, Tokens, create
+from broker.gateway.tokens import SCOPES, create
 from broker.relay import EmbeddedServer, Hub, Nkey, load_or_make_hub_keys
 from broker.seal import AgencyKeys, nkey_public, nkey_sign
 from broker.trust import (
@@ -244,10 +242,7 @@ class Exchange:
         settings = self.settings(gateway, **changes)
         stack = AsyncExitStack()
         node = await stack.enter_async_context(service.gateway(settings))
-        runner = web.AppRunner(application(node, Tokens(settings.tokens)), access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, settings.host, settings.port).start()
+        await stack.enter_async_context(service.serving(node))
         self.stack.push_async_callback(stack.aclose)
         self.nodes[gateway], self.stops[gateway] = node, stack
         for agency in settings.agencies:
