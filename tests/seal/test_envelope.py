@@ -380,7 +380,7 @@ def test_a_notice_for_an_agency_outside_the_audience_is_not_made() -> None:
             },
             "too-large",
         ),
-        ({"parts": ()}, "bad-draft"),
+        ({"parts": (), "audience": (Addressee(agency=STATE, parts=()),)}, "bad-draft"),
         ({"parts": (b"",) * 17}, "bad-draft"),
         ({"parts": (bytes(400_000), bytes(200_000))}, "too-large"),
         ({"kind": "gossip"}, "bad-draft"),
