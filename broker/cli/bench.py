@@ -76,14 +76,13 @@ def seal(seconds: float, as_json: bool) -> None:
 
 
 @bench.command(cls=_COMMAND)
-@click.option("--recipients", type=click.IntRange(1, 8), default=4, show_default=True)
 @click.option("--size", type=click.IntRange(64, 400_000), default=2048, show_default=True, help="Bytes of content.")
 @click.option("--rate", type=click.FloatRange(1, 500), default=20, show_default=True, help="Bulletins a second.")
 @click.option("--count", type=click.IntRange(10, 100_000), default=300, show_default=True)
 @_JSON
-def relay(recipients: int, size: int, rate: float, count: int, as_json: bool) -> None:
+def relay(size: int, rate: float, count: int, as_json: bool) -> None:
     """Submit to readable in the recipients' inboxes, against raw NATS of the same bytes on the same server."""
-    _measure("relay", as_json=as_json, recipients=recipients, size=size, rate=rate, count=count, say=words)
+    _measure("relay", as_json=as_json, size=size, rate=rate, count=count, say=words)
 
 
 @bench.command(cls=_COMMAND)

@@ -77,6 +77,7 @@ class Ground:
     exchange: Path
     members: Mapping[str, Member]
     watched: Mapping[str, Path]
+    relay: str
     monitor: str
     root: str
 
@@ -159,6 +160,7 @@ def prepare(
         exchange=folder / "exchange.toml",
         members=members,
         watched=watched,
+        relay=f"nats://127.0.0.1:{relay}",
         monitor=f"http://127.0.0.1:{monitor}",
         root=fingerprint,
     )
