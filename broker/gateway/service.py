@@ -46,6 +46,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
         TrustError, StoreError: cached releases or the store are unusable.
     """
     _require_c_parser()
+    _tls(settings)
     keys, gateway_keys = _load_keys(settings)
     trust = TrustStore(settings.data / "releases", settings.root)
     store = Database.open(settings.data / "gateway.sqlite")
@@ -105,15 +106,22 @@ async def serving(node: Node) -> AsyncIterator[None]:
 
 
 async def run(settings: Settings) -> None:
-    """Runs a gateway until SIGTERM or SIGINT; answers what is under way, then ends."""
+    """Runs a gateway until SIGTERM or SIGINT; answers what is under way, then ends.
+
+    Raises:
+        StartError: what ``gateway`` raises, or an address that cannot be listened on.
+    """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with gateway(settings) as node, serving(node):
-        log.info("gateway ready", gateway=settings.name, agencies=list(settings.agencies), listen=settings.listen)
-        await stop.wait()
-        log.info("gateway ending", gateway=settings.name)
+    try:
+        async with gateway(settings) as node, serving(node):
+            log.info("gateway ready", gateway=settings.name, agencies=list(settings.agencies), listen=settings.listen)
+            await stop.wait()
+            log.info("gateway ending", gateway=settings.name)
+    except* OSError as errors:
+        raise StartError(f"cannot listen on {settings.listen}: {errors.exceptions[0]}") from errors
     log.info("gateway ended", gateway=settings.name)
 
 

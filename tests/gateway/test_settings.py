@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -193,8 +194,18 @@ async def test_a_tls_key_that_others_can_read_stops_the_start(tmp_path: Path) ->
     settings = load(write(tmp_path, tls_certificate='"cert.pem"', tls_key='"key.pem"'), {})
 
     with pytest.raises(service.StartError, match="can be read by others"):
-        async with service.gateway(settings) as node, service.serving(node):
-            pass
+        await service.run(settings)
+
+
+async def test_an_address_that_is_taken_stops_the_start(tmp_path: Path) -> None:
+    _keys(tmp_path)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = load(write(tmp_path, listen=f'"127.0.0.1:{taken.getsockname()[1]}"'), {})
+
+        with pytest.raises(service.StartError, match="cannot listen"):
+            await service.run(settings)
 
 
 async def test_readyz_is_503_until_there_are_verified_releases(tmp_path: Path) -> None:
@@ -202,7 +213,11 @@ async def test_readyz_is_503_until_there_are_verified_releases(tmp_path: Path) -
     port = free_port()
     settings = load(write(tmp_path, listen=f'"127.0.0.1:{port}"'), {})
 
-    async with service.gateway(settings) as node, service.serving(node), aiohttp.ClientSession() as session:
-        async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
-            assert answer.status == 503
-            assert (await answer.json())["code"] == "not-ready"
+    async with (
+        service.gateway(settings) as node,
+        service.serving(node),
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{port}/readyz") as answer,
+    ):
+        assert answer.status == 503
+        assert (await answer.json())["code"] == "not-ready"
