@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -33,8 +33,10 @@ from broker.seal import (
     padding,
     reopen,
 )
+from broker.seal.audience import rights_of
 from broker.seal.cose import Encrypt
 from broker.seal.envelope import MAX_ENVELOPE, decode_body, encode_body
+from broker.seal.notice import grow_tree
 from tests.seal.exchange import (
     CITY,
     FULL,
@@ -46,12 +48,14 @@ from tests.seal.exchange import (
     SKEW,
     STATE,
     TEARLINE,
+    Forger,
     agency,
     content_for,
     counting,
     directory,
     draft,
     envelope_for,
+    forged_envelope,
     notice_for,
     receive,
     sealed,
@@ -415,3 +419,19 @@ def test_envelopes_are_frozen_values() -> None:
     assert is_dataclass(Envelope)
     with pytest.raises(AttributeError):
         envelope.body = b""  # type: ignore[misc]
+
+
+def test_a_key_for_a_part_that_does_not_exist_is_refused() -> None:
+    """Signed by a dishonest sender, leaf and all: without the check it would be a crash, not a refusal."""
+    one = Forger(draft=draft(audience=(Addressee(agency=STATE, parts=(2,)),))).forge()
+    audience = (Addressee(agency=STATE, parts=(2, 3)),)
+    tree = grow_tree(audience, rights_of(audience), one.secrets.tree_seed, one.secrets.hh)
+    forger = Forger(
+        draft=draft(audience=(Addressee(agency=STATE, parts=(2,)),)),
+        manifest=lambda made: replace(made, root=tree.root, depth=tree.depth),
+    )
+    other = forger.forge()
+    keys = {0: other.secrets.keys[0], 2: other.secrets.keys[2], 3: bytes(32)}
+    content = content_for(other.source, STATE, keys=keys, place=tree.places[STATE], path=tree.path(STATE))
+
+    assert refused_code(lambda: receive(forged_envelope(other, STATE, content), STATE)) == "part-count"
