@@ -235,7 +235,7 @@ class GatewayClient:
             except (aiohttp.ClientError, OSError, TimeoutError):
                 status, raw = 0, b""
             # Every call here may be repeated: reads, keyed writes, and receipts and confirmations, which are a ladder.
-            again = status in {0, _TOO_MANY} or status >= _SERVER_ERROR or (status == _CONFLICT and wait is not None)
+            again = status in {0, _TOO_MANY} or status >= _SERVER_ERROR or _still_running(status, raw)
             if not again:
                 return _answer(status, raw)
             if attempt + 1 < self._retry.attempts:
@@ -272,6 +272,11 @@ def _answer(status: int, raw: bytes) -> JsonObject:
     if not isinstance(value, dict):
         raise GatewayUnreachableError("the gateway's answer is not a JSON object")
     return value
+
+
+def _still_running(status: int, raw: bytes) -> bool:
+    """Whether the first request with this key has not been answered yet (its connection was lost, its work was not)."""
+    return status == _CONFLICT and _refusal(status, raw).code == "idempotency-in-progress"
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> float | None:

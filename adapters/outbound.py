@@ -70,9 +70,10 @@ class OutFolder:
         for format_name, writer in self._writers.items():
             try:
                 content = writer.write(bulletin)
-            except DocumentRefusedError as refused:
+            except (DocumentRefusedError, KeyError, TypeError, ValueError, AttributeError) as error:
                 # A text from elsewhere must not stop the feed: the JSON has it all, and the reason stands beside it.
-                reason = {"code": refused.code, "pointer": refused.pointer, "detail": refused.detail}
+                known = error if isinstance(error, DocumentRefusedError) else DocumentRefusedError("not-writable")
+                reason = {"code": known.code, "pointer": known.pointer, "detail": known.detail}
                 write_json(self._out / f"{_name(bulletin)}.{writer.suffix}.reason.json", reason)
                 failed.append(format_name)
                 content = None

@@ -25,8 +25,9 @@ from adapters.watch import Taken, WatchedFolder
 
 _PRECEDENCES: Final = ("ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH")
 # The token or the address is wrong, or the gateway is busy: that is not the file's fault, so it waits.
-_NOT_THE_FILES_FAULT: Final = frozenset({401, 403, 405, 408, 429})
-_NOT_FOUND: Final = 404
+_NOT_THE_FILES_FAULT: Final = frozenset({401, 405, 408, 429})
+_FORBIDDEN, _NOT_FOUND = 403, 404
+_ALREADY_RECALLED: Final = "already-recalled"
 _POLL_SECONDS: Final = 0.1
 _BACKOFF: Final = (0.5, 30.0)
 
@@ -160,13 +161,14 @@ class Worker:
         try:
             answer = await self._call(submission, taken.key)
         except GatewayRefusedError as refused:
-            # A submission names nothing that could be missing: then it is the address that is wrong.
-            misdirected = refused.status == _NOT_FOUND and submission["call"] == "publish"
-            if misdirected or refused.status in _NOT_THE_FILES_FAULT:
+            if _may_pass(refused, submission):
                 raise
-            reason = {"code": refused.code, "pointer": refused.pointer, "detail": refused.detail or refused.title}
-            await self._refuse(folder, taken, {**refused.extra, **reason})
-            return
+            if refused.code != _ALREADY_RECALLED or submission["call"] != "recall":
+                reason = {"code": refused.code, "pointer": refused.pointer, "detail": refused.detail or refused.title}
+                await self._refuse(folder, taken, {**refused.extra, **reason})
+                return
+            # Recalled by this very file before a crash, or by a person: what the file asks for is done.
+            answer = {"recalls": submission["of"], "code": refused.code}
         identifier = str(answer.get("id", ""))
         if submission.get("identity") and identifier:
             await asyncio.to_thread(self._references.remember, submission["identity"], identifier)
@@ -208,6 +210,13 @@ class Worker:
                 if event.id:
                     await self._client.confirm(event.id)
         raise GatewayUnreachableError("the gateway ended the event stream")
+
+
+def _may_pass(refused: GatewayRefusedError, submission: Mapping[str, Any]) -> bool:
+    """Whether the same file may be taken later, when somebody has put the token, its scope or the address right."""
+    if refused.status == _NOT_FOUND:
+        return bool(submission["call"] == "publish")  # a submission names nothing that could be missing
+    return refused.status in _NOT_THE_FILES_FAULT or (refused.status == _FORBIDDEN and refused.code == "forbidden")
 
 
 def _rank(submission: Mapping[str, Any]) -> int:

@@ -28,6 +28,8 @@ class FakeGateway:
     confirmed: list = field(default_factory=list)
     receipts: list = field(default_factory=list)
     recalls: list = field(default_factory=list)
+    recalled: set = field(default_factory=set)
+    in_progress_next: int = 0
     inbox: list = field(default_factory=list)
     events: list = field(default_factory=list)  # (id, event, data)
     streams: list = field(default_factory=list)  # Last-Event-ID of each connection
@@ -92,6 +94,9 @@ class FakeGateway:
         if not key:
             return self._problem(400, "idempotency-key-missing")
         self.publishing.set()
+        if self.in_progress_next:
+            self.in_progress_next -= 1
+            return self._problem(409, "idempotency-in-progress")
         if key in self.keys:
             earlier, answer = self.keys[key]
             if earlier != body:
@@ -125,6 +130,9 @@ class FakeGateway:
         return web.json_response({}, status=202)
 
     async def _recall(self, request):
+        if request.match_info["id"] in self.recalled:
+            return self._problem(409, "already-recalled")
+        self.recalled.add(request.match_info["id"])
         self.recalls.append((request.match_info["id"], await request.json(), request.headers["Idempotency-Key"]))
         return web.json_response(
             {"id": "018f0000-0000-7000-8000-00000000fffe", "recalls": request.match_info["id"], "audience": []},

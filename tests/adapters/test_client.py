@@ -67,6 +67,13 @@ async def test_the_same_key_with_another_body_is_refused(gateway):
     assert refused.value.code == "idempotency-key-reused"
 
 
+async def test_a_request_whose_first_try_still_runs_is_asked_again(gateway):
+    gateway.in_progress_next = 2
+    async with client_for(gateway) as client:
+        await client.publish(BODY, idempotency_key="k1")
+    assert len(gateway.bulletins) == 1
+
+
 async def test_a_dry_run_stores_nothing(gateway):
     async with client_for(gateway) as client:
         assert await client.dry_run(BODY) == {"audience": []}

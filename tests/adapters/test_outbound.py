@@ -88,3 +88,10 @@ def test_no_half_written_file_is_ever_visible(tmp_path):
     out = OutFolder(tmp_path, WRITERS)
     out.take(event("bulletin", bulletin=bulletin()))
     assert not [name for name in names(tmp_path) if name.endswith(".tmp")]
+
+
+def test_a_bulletin_without_what_a_format_needs_does_not_stop_the_feed(tmp_path):
+    out = OutFolder(tmp_path, WRITERS)
+    failed = out.take(event("bulletin", bulletin={"id": IDENTIFIER, "product": "CAP-ALERT", "portions": [None]}))
+    assert failed == ["eido", "cap"]
+    assert f"{IDENTIFIER}.json" in names(tmp_path)

@@ -285,3 +285,13 @@ async def test_a_token_that_others_can_read_stops_the_start(tmp_path, gateway, m
     _, errors = await adapter.process.communicate()
     assert adapter.process.returncode == 2
     assert b"token-too-open" in errors
+
+
+async def test_kill_9_between_a_recall_and_its_answer_still_ends_in_done(tmp_path, gateway):
+    identifier = "018f0000-0000-7000-8000-00000000000a"
+    gateway.recalled.add(identifier)
+    recall = {"kind": "recall", "references": {"recalls": identifier}, "reason": "wrong plate"}
+    async with running(tmp_path, gateway) as adapter:
+        adapter.drop("a.json", recall)
+        await adapter.until(lambda: "a.json" in adapter.names("done"))
+    assert adapter.names("refused") == set()

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+import re
+
 import pytest
 
+from adapters import settings
 from adapters.errors import SettingsError
 from adapters.settings import load
+from tests.adapters import exchange
 
 MINIMAL = 'agency = "chicago-pd"\ngateway = "http://127.0.0.1:7443"\ntoken_file = "token"\nfolder = "feed"\n'
 ALL = frozenset({"json", "eido", "cap", "stix"})
@@ -61,3 +66,21 @@ def test_a_missing_file_is_said_to_be_missing(tmp_path):
     with pytest.raises(SettingsError) as refused:
         load(tmp_path / "none.toml", reads=ALL, writes=ALL)
     assert refused.value.code == "settings-missing"
+
+
+def test_the_readme_names_every_setting():
+    readme = (exchange.ROOT / "adapters" / "README.md").read_text()
+    sections = (
+        settings.Settings,
+        settings.Words,
+        settings.MarkingSetting,
+        settings.StixSetting,
+        settings.ProtectedSite,
+    )
+    missing = [
+        field.name
+        for section in sections
+        for field in dataclasses.fields(section)
+        if not re.search(rf"\b{field.name}\b", readme)
+    ]
+    assert missing == []
