@@ -6,7 +6,7 @@ only for its officers' signatures.
 
 import asyncio
 import ssl
-from collections.abc import Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Final, Protocol, Self
 
@@ -43,6 +43,7 @@ _MAX_AGE: Final = 31 * 24 * 3600.0
 _DUPLICATE_WINDOW: Final = 120.0
 # Deliveries in flight per consumer; above the prefetch of a lane, with room for those of a gateway that was killed.
 _MAX_ACK_PENDING: Final = 1024
+_CONSUMERS_AT_ONCE: Final = 32
 _START_WITHIN: Final = 60.0
 
 
@@ -222,8 +223,19 @@ async def _ensure_consumers(stream: JetStreamContext, name: StreamName, wanted: 
     for consumer in present - wanted.keys():
         await stream.delete_consumer(name, consumer)
         log.info("consumer deleted", stream=name, consumer=consumer)
-    for consumer in wanted.keys() - present:
-        await stream.add_consumer(name, wanted[consumer])
+    missing = sorted(wanted.keys() - present)
+    for start in range(0, len(missing), _CONSUMERS_AT_ONCE):
+        # One after the other they take some 40 ms each in a cluster: a minute for 300 gateways.
+        made = [stream.add_consumer(name, wanted[consumer]) for consumer in missing[start : start + _CONSUMERS_AT_ONCE]]
+        await _all(made)
+
+
+async def _all(calls: Iterable[Coroutine[object, object, object]]) -> None:
+    """Await all; raise what one of them raised, as if they had been awaited in turn."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    await asyncio.wait(tasks)
+    for task in tasks:
+        task.result()
 
 
 def _consumers(name: StreamName, gateway: str) -> list[ConsumerConfig]:
