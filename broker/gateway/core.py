@@ -12,6 +12,7 @@ from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
 from broker.gateway.problems import ProblemError
 from broker.gateway.settings import Settings
+from broker.gateway.sources import Sources
 from broker.gateway.vault import Vault
 from broker.relay.link import Link
 from broker.seal import AgencyPublic, Hold
@@ -28,6 +29,7 @@ class Node:
     keys: Mapping[str, AgencyKeys]
     trust: TrustStore
     vault: Vault
+    sources: Sources
     store: Database
     link: Link
     metrics: Metrics

@@ -21,7 +21,7 @@ from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
-from broker.seal import NoticeSource, SealError, Secrets, encode_envelope, grow, make_notice
+from broker.seal import NoticeSource, SealError, encode_envelope, make_notice
 from broker.store import audit, deliveries
 from broker.trust import TrustError
 
@@ -98,8 +98,7 @@ async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
         # Revoked since it was decided: no key is wrapped for it any more (DESIGN 7).
         await node.store.write(lambda connection: _give_up(node, connection, left, "recipient-revoked"))
         rows = [row for row in rows if row not in left]
-    keyring = node.vault.open(agency, copy["storage_key"], copy["keyring_sealed"], "keyring", ident)
-    source = grow(Secrets.decode(keyring))
+    source = node.sources.of(copy)
     header, body = bytes(copy["header"]), bytes(copy["body"])
     expires = from_ms(copy["expires"])
     packets: list[_Packet] = []

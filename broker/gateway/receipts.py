@@ -10,7 +10,7 @@ import structlog
 
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
-from broker.seal import Receipt, SealError, Secrets, check_receipt, open_receipts, receipts_kid
+from broker.seal import Receipt, SealError, check_receipt, open_receipts, receipts_kid
 from broker.store import audit, bulletins, claims, deliveries, events
 
 log = structlog.get_logger()
@@ -30,11 +30,8 @@ async def take(node: Node, payload: bytes) -> None:
         if copy is None:
             node.metrics.refused.labels(where="receipt", code="receipt-unknown-bulletin").inc()
             continue
-        secrets = Secrets.decode(
-            node.vault.open(keys, copy["storage_key"], copy["keyring_sealed"], "keyring", bytes(copy["id"]))
-        )
         try:
-            check_receipt(receipt, secrets)
+            check_receipt(receipt, node.sources.of(copy).secrets)
         except SealError as error:
             node.metrics.refused.labels(where="receipt", code=error.code).inc()
             log.warning("receipt refused", code=error.code, signer=receipt.recipient)

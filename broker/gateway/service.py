@@ -18,6 +18,7 @@ from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
 from broker.gateway.settings import Settings
+from broker.gateway.sources import Sources
 from broker.gateway.tokens import Tokens
 from broker.gateway.vault import Vault
 from broker.ops import clock
@@ -58,11 +59,13 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
             now=clock.now,
             tls=ssl.create_default_context(cafile=settings.relay_ca) if settings.relay_ca else None,
         )
+        vault = Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies})
         node = Node(
             settings=settings,
             keys=keys,
             trust=trust,
-            vault=Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies}),
+            vault=vault,
+            sources=Sources(vault),
             store=store,
             link=link,
             metrics=Metrics(),

@@ -189,6 +189,7 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
                 control.record_recall(node, connection, withdrawal, corrected, whole=False)
 
     await node.store.write(record)
+    node.sources.keep(bulletin.agency, bulletin.id.bytes, sealed.source)
     node.outbox.ring()
     node.deadlines.ring()
     node.metrics.submitted.labels(agency=bulletin.agency, outcome="accepted").inc()

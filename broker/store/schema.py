@@ -69,7 +69,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (agency, id, recipient),
         FOREIGN KEY (agency, id) REFERENCES bulletins (agency, id)
     ) WITHOUT ROWID;
-    CREATE INDEX deliveries_waiting ON deliveries (rank DESC, next_attempt) WHERE next_attempt IS NOT NULL;
+    CREATE INDEX deliveries_waiting ON deliveries (rank DESC, created, agency, id) WHERE next_attempt IS NOT NULL;
     CREATE INDEX deliveries_due ON deliveries (due)
         WHERE due IS NOT NULL AND acknowledged IS NULL AND escalated IS NULL;
 
