@@ -94,7 +94,7 @@ class Load:
 
     @property
     def twice(self) -> int:
-        """Deliveries that became readable more than once; a stream repeats only when it reconnects, and these do not."""
+        """Wait until every accepted bulletin is readable and acknowledged everywhere; False when time is up."""
         return sum(count > 1 for count in self.copies.values())
 
     async def _recipient(self, agency: str, client: GatewayClient) -> None:
