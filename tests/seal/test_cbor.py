@@ -220,3 +220,16 @@ def test_a_payload_over_its_limit_is_not_decoded(monkeypatch: pytest.MonkeyPatch
         cbor.decode(b"\x58\x40" + bytes(64), limit=65, code="header-cbor")
 
     assert refused.value.code == "header-cbor"
+
+
+@pytest.mark.parametrize(
+    ("raw", "read_one"),
+    [
+        (b"\x1b" + b"\x01" * 7, lambda reader: reader.integer()),
+        (b"\x45abc", lambda reader: reader.bstr(10)),
+        (b"\x01", lambda reader: reader.literal(b"\x01\x02")),
+    ],
+)
+def test_what_is_cut_short_is_refused_at_once(raw: bytes, read_one: Any) -> None:
+    with pytest.raises(SealError):
+        read_one(cbor.Reader(raw, "envelope-shape"))

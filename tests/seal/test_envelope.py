@@ -20,7 +20,6 @@ from broker.seal import (
     Reference,
     SealError,
     Secrets,
-    Terms,
     Witness,
     cbor,
     decode_envelope,
@@ -30,7 +29,6 @@ from broker.seal import (
     make_notice,
     make_receipts,
     open_own,
-    padding,
     reopen,
 )
 from broker.seal.audience import rights_of
@@ -210,65 +208,6 @@ def test_a_flip_in_a_neighbours_notice_is_its_own_loss_only() -> None:
     assert refused_code(lambda: receive(flipped, STATE, 1)) == "notice-open"
 
 
-def test_all_notices_of_a_bulletin_are_of_one_length() -> None:
-    long = Terms(obligations={1: {"onward": "x" * 200}}, named=("p" * 100,), note="n" * 800)
-    audience = (
-        Addressee(agency=FUSION, parts=(1, 2), terms=long),
-        *(Addressee(agency=f"agency-{index}", parts=(1 + index % 2,)) for index in range(40)),
-    )
-    one = sealed(audience=audience)
-    kem = agency(STATE).kem[0].public
-
-    sizes = {len(make_notice(one.source, each.agency, kem, random=counting())) for each in audience}
-
-    assert len(sizes) == 1
-
-
-@pytest.mark.parametrize("size", [0, 1, 254, 255, 256, 1000, 5000, 70_000, 500_000])
-def test_parts_fall_into_padme_buckets(size: int) -> None:
-    one = sealed(parts=(bytes(size),), audience=(Addressee(agency=STATE, parts=(1,)),))
-
-    plaintext = len(decode_envelope(envelope_for(one, STATE)).frames[1].ciphertext) - 16
-
-    assert plaintext == padding.padme(size + 1)
-    assert plaintext == padding.padme(plaintext)
-    assert size < plaintext <= max(256, (size + 1) * 1.12)
-
-
-def test_short_texts_look_alike() -> None:
-    sizes = set()
-    for content in (b"", b"yes", b"n" * 255):
-        one = sealed(parts=(content,), audience=(Addressee(agency=STATE, parts=(1,)),))
-        sizes.add(len(envelope_for(one, STATE)))
-
-    assert len(sizes) == 1
-
-
-def test_a_small_audience_does_not_show_its_number() -> None:
-    sizes, depths = set(), set()
-    for number in (1, 2, 9, 16):
-        audience = tuple(Addressee(agency=f"agency-{index}", parts=(1,)) for index in range(number))
-        one = sealed(audience=audience)
-        got = content_for(one.source, "agency-0")
-        sizes.add((len(one.body), one.secrets.notice_size))
-        depths.add(len(got.path))
-
-    assert len(sizes) == 1
-    assert depths == {4 * 32}
-
-
-def test_places_are_random_and_their_order_is_not_the_audiences() -> None:
-    places = []
-    for attempt in range(20):
-        audience = tuple(Addressee(agency=f"agency-{index}", parts=(1,)) for index in range(16))
-        one = sealed(audience=audience, retention=f"class-{attempt}", precedence=("FLASH", "ROUTINE")[attempt % 2])
-        places.append(tuple(one.source.tree.places[f"agency-{index}"] for index in range(16)))
-        assert sorted(places[-1]) == list(range(16))
-
-    assert tuple(range(16)) not in places
-    assert len(set(places)) > 1
-
-
 def test_envelopes_are_split_by_notices_under_the_cap() -> None:
     one = sealed()
     notices = [notice_for(one, FUSION), *[notice_for(one, STATE)] * 600]
@@ -358,46 +297,6 @@ def test_sealing_to_a_classical_key_is_refused() -> None:
 
 def test_a_notice_for_an_agency_outside_the_audience_is_not_made() -> None:
     assert refused_code(lambda: make_notice(sealed().source, MALLORY, agency(MALLORY).kem[0].public)) == "not-addressed"
-
-
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"audience": ()}, "no-audience"),
-        ({"audience": draft().audience * 2}, "bad-draft"),
-        ({"audience": tuple(Addressee(agency=f"a{n}", parts=(1,)) for n in range(2**17 + 1))}, "too-large"),
-        ({"audience": (Addressee(agency=STATE, parts=()),)}, "bad-draft"),
-        ({"audience": (Addressee(agency=STATE, parts=(3,)),)}, "bad-draft"),
-        ({"audience": (Addressee(agency=STATE, parts=(2, 1)),)}, "bad-draft"),
-        ({"audience": (Addressee(agency="STATE POLICE", parts=(1,)),)}, "bad-draft"),
-        ({"audience": (Addressee(agency=STATE, parts=(1,), terms=Terms(obligations={2: {}})),)}, "bad-draft"),
-        ({"audience": (Addressee(agency=STATE, parts=(1,), terms=Terms(note="x" * 1025)),)}, "bad-draft"),
-        (
-            {
-                "audience": (
-                    Addressee(
-                        agency=STATE,
-                        parts=(1,),
-                        terms=Terms(obligations={1: {f"name {n}": ("w" * 200,) * 64 for n in range(2)}}),
-                    ),
-                )
-            },
-            "too-large",
-        ),
-        ({"parts": (), "audience": (Addressee(agency=STATE, parts=()),)}, "bad-draft"),
-        ({"parts": (b"",) * 17}, "bad-draft"),
-        ({"parts": (bytes(400_000), bytes(200_000))}, "too-large"),
-        ({"kind": "gossip"}, "bad-draft"),
-        ({"status": "Maybe"}, "bad-draft"),
-        ({"precedence": "URGENT"}, "bad-draft"),
-        ({"expires": NOW - timedelta(days=1)}, "bad-draft"),
-        ({"created": NOW.replace(tzinfo=None)}, "bad-draft"),
-        ({"rules": (1, b"short")}, "bad-draft"),
-        ({"retention": "x" * 65}, "bad-draft"),
-    ],
-)
-def test_what_a_recipient_would_refuse_is_not_sealed(changes: dict[str, object], code: str) -> None:
-    assert refused_code(lambda: sealed(**changes)) == code
 
 
 def test_no_value_shows_its_secrets_when_printed() -> None:
