@@ -6,7 +6,7 @@ the portion it now holds and its own copy of the directory, and holds itself to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from broker.gateway.clock import to_ms
@@ -15,6 +15,11 @@ from broker.model import PortionDocument, Refusal, parse_portion_document, porti
 from broker.seal import Hold, Manifest, SealError, Unsealed
 from broker.store import bulletins
 from policy import Obligations, join_obligations
+
+# What enters a live exchange (DESIGN 5); a bought gateway need not have asked its own border.
+LIVE = frozenset({"Actual", "System"})
+# References that only the signer of the bulletin referred to may make.
+OF_THE_SIGNER = frozenset({"supersedes", "recalls", "purges", "escalates"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +75,7 @@ class Judge:
         Raises:
             SealError: ``recheck-refused``.
         """
+        self._must_be_its_own(unsealed)
         if not unsealed.parts:
             self._checked = Rechecked(bulletin=UUID(bytes=unsealed.header.id))
             return
@@ -80,6 +86,16 @@ class Judge:
         self._checked = Rechecked(
             bulletin=first.bulletin, documents=documents, obligations=self._decided(unsealed, documents)
         )
+
+    def _must_be_its_own(self, unsealed: Unsealed) -> None:
+        """Only the original signer corrects, recalls, purges or escalates; and no exercise enters a live exchange."""
+        if unsealed.manifest.status not in LIVE:
+            raise SealError("recheck-refused", "only Actual and System enter a live exchange")
+        for reference in unsealed.references:
+            if reference.kind in OF_THE_SIGNER:
+                row = bulletins.find(self._node.store, self._agency, reference.bulletin)
+                if row is not None and row["sender"] != unsealed.sender:
+                    raise SealError("recheck-refused", f"it {reference.kind} a bulletin of another agency")
 
     def _decided(self, unsealed: Unsealed, documents: dict[int, PortionDocument]) -> dict[int, Obligations]:
         node, manifest = self._node, unsealed.manifest
@@ -129,9 +145,11 @@ def _must_agree(document: PortionDocument, first: PortionDocument, unsealed: Uns
         document.agency == unsealed.sender
         and document.kind == manifest.kind
         and document.status == manifest.status
-        and document.bulletin == first.bulletin
-        and document.control_number == first.control_number
+        and document.info_class == manifest.retention
+        and to_ms(document.created) == to_ms(manifest.created)
         and to_ms(document.expires) == to_ms(manifest.expires)
+        # All but the portion itself is the bulletin's, and one bulletin has one product, one deadline, one number.
+        and replace(document, portion=first.portion) == first
     )
     if not agrees:
         raise SealError("recheck-refused", "a portion contradicts the manifest it came under")
