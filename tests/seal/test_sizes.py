@@ -119,6 +119,7 @@ def test_places_are_random_and_their_order_is_not_the_audiences() -> None:
         ({"parts": (), "audience": (Addressee(agency=STATE, parts=()),)}, "bad-draft"),
         ({"parts": (b"",) * 17}, "bad-draft"),
         ({"parts": (bytes(400_000), bytes(200_000))}, "too-large"),
+        ({"parts": (bytes(520_000), b"")}, "too-large"),  # fits, but not once padded
         ({"kind": "gossip"}, "bad-draft"),
         ({"status": "Maybe"}, "bad-draft"),
         ({"precedence": "URGENT"}, "bad-draft"),
