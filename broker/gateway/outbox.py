@@ -1,7 +1,8 @@
 """The outbox: notices per recipient, one envelope per gateway, sent until every recipient's signed receipt is in.
 
-It works from the disk alone, most urgent first, so that nothing an earlier process accepted is forgotten. A notice is
-made once and kept: a retry sends the same bytes, and the relay's duplicate window can do its work.
+It works from the disk alone, most urgent first, so that nothing an earlier process accepted is forgotten. While it is
+unknown whether the relay has an envelope, the same bytes go again, and its duplicate window can do its work. Once it
+had said yes and still no receipt came, a notice is made anew: the same bytes would be dropped as known (DESIGN 8).
 """
 
 from __future__ import annotations
@@ -160,13 +161,13 @@ def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], ou
                 retry = now + 250
             if attempts and relayed:
                 node.metrics.resent.inc()
-            fresh = outcome == DUPLICATE and attempts == 0
+            answered = outcome in (RELAYED, DUPLICATE)
             deliveries.sent(
                 connection,
                 agency=row["agency"],
                 bulletin=bytes(row["id"]),
                 recipient=row["recipient"],
-                notice=None if fresh else notice,
+                notice=None if answered else notice,
                 relayed_at=now if relayed else None,
                 retry_at=retry,
                 counts=outcome.state != "failed",

@@ -17,7 +17,7 @@ PREFIX = "TEARLINE_"
 # Variables that belong to the command line and the test suite, not to a gateway.
 FOREIGN = frozenset({"TEARLINE_GATEWAY", "TEARLINE_TOKEN_FILE", "TEARLINE_SAMPLES", "TEARLINE_RUN"})
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
 
 
 class SettingsError(Exception):

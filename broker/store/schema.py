@@ -2,7 +2,8 @@
 
 Free text of a bulletin never stands in a column: what could hold some (content, persons, notes, reasons) is in a
 ``*_sealed`` blob under the agency's storage key. Columns hold what lists and deadlines need. Times are milliseconds
-since the epoch, UTC; ids are 16 bytes.
+since the epoch, UTC; ids are 16 bytes. Tables with blobs keep their rowid: a wide row in the key's own tree makes every
+look-up read it (sqlite.org/withoutrowid.html).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ MIGRATIONS: tuple[str, ...] = (
         supersedes BLOB,
         in_reply_to BLOB,
         PRIMARY KEY (agency, id)
-    ) WITHOUT ROWID;
+    );
     CREATE INDEX bulletins_by_header ON bulletins (header_hash, agency);
     CREATE INDEX bulletins_by_arrival ON bulletins (agency, role, arrived);
 
@@ -68,7 +69,7 @@ MIGRATIONS: tuple[str, ...] = (
         escalated INTEGER,
         PRIMARY KEY (agency, id, recipient),
         FOREIGN KEY (agency, id) REFERENCES bulletins (agency, id)
-    ) WITHOUT ROWID;
+    );
     CREATE INDEX deliveries_waiting ON deliveries (rank DESC, created, agency, id) WHERE next_attempt IS NOT NULL;
     CREATE INDEX deliveries_due ON deliveries (due)
         WHERE due IS NOT NULL AND acknowledged IS NULL AND escalated IS NULL;
@@ -117,7 +118,7 @@ MIGRATIONS: tuple[str, ...] = (
         at INTEGER NOT NULL,
         document_sealed BLOB NOT NULL,
         storage_key TEXT NOT NULL
-    ) WITHOUT ROWID;
+    );
 
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -147,7 +148,7 @@ MIGRATIONS: tuple[str, ...] = (
         answer TEXT NOT NULL,
         at INTEGER NOT NULL,
         PRIMARY KEY (agency, key)
-    ) WITHOUT ROWID;
+    );
 
     CREATE TABLE audit (
         seq INTEGER PRIMARY KEY,
