@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from broker.demo.check import Invariant, Matched
 from broker.demo.evidence import Evidence, Held, Portion, Sent
 from broker.demo.expectation import Expectation, ExpectedBulletin
-from broker.demo.invariants import INVARIANTS, Invariant, Matched
+from broker.demo.invariants import INVARIANTS
 
 UNKNOWN: Final = "unknown text"
 

@@ -134,10 +134,3 @@ def test_the_makefile_has_the_targets_that_the_readme_names() -> None:
 
     for target in set(re.findall(r"(?:^|`)make ([a-z-]+)", README, re.MULTILINE)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-
-
-def test_nothing_written_names_a_place_outside_the_repository() -> None:
-    for path in ("README.md", "Makefile", ".ci/run", "pyproject.toml"):
-        text = (TOP / path).read_text(encoding="utf-8")
-        assert "/home/" not in text
-        assert "../shared" not in text
