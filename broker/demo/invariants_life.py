@@ -1,4 +1,4 @@
-"""Invariants about what happens to a bulletin after it has arrived: recalled, corrected, escalated, answered, in time."""
+"""Invariants about a bulletin after it has arrived: recalled, corrected, escalated, answered, in time."""
 
 from __future__ import annotations
 
