@@ -14,7 +14,7 @@ from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
 from broker.gateway.recheck import Rechecked
 from broker.seal import Envelope, Unsealed
-from broker.store import audit, bulletins, events
+from broker.store import audit, bulletins, claims, events
 
 Connection: TypeAlias = sqlite3.Connection
 
@@ -170,10 +170,19 @@ def _withdrawn(node: Node, connection: Connection, arrival: Arrival) -> None:
 
 
 def _escalated(node: Node, connection: Connection, arrival: Arrival) -> None:
-    """Nobody here acknowledged in time: the originator asks for the alternate contact of this agency's own entry."""
+    """Nobody here acknowledged in time: the originator asks for the alternate contact of this agency's own entry.
+
+    It may overtake its bulletin, which is then on its way. Where a person has acknowledged, the originator only lacks
+    our word: it goes again, and nobody is called.
+    """
     about = arrival.reference("escalates")
-    copy = _copy(connection, arrival.agency, about) if about is not None else None
-    if about is None or copy is None or copy["sender"] != arrival.unsealed.sender:
+    if about is None:
+        return
+    copy = _copy(connection, arrival.agency, about)
+    if copy is not None and copy["sender"] != arrival.unsealed.sender:
+        return
+    if copy is not None and copy["rung"] in ("acknowledged", "acted", "purged"):
+        claims.again(connection, arrival.agency, about.bytes)
         return
     contact = node.contact(arrival.agency)
     events.append(
@@ -183,10 +192,10 @@ def _escalated(node: Node, connection: Connection, arrival: Arrival) -> None:
         at=node.now_ms(),
         bulletin=about,
         detail={
-            "from": copy["sender"],
-            "control_number": copy["control_number"],
+            "from": arrival.unsealed.sender,
+            "control_number": copy["control_number"] if copy is not None else "",
             "contact": contact,
-            "due": copy["due"],
+            "due": copy["due"] if copy is not None else None,
         },
     )
     audit.record(

@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +20,10 @@ from broker.gateway import plan as planning
 from broker.gateway import submit
 from broker.gateway.core import Node
 from broker.model import canonical_json
-from broker.relay.publisher import Outgoing
+from broker.relay.publisher import Outcome, Outgoing
 from broker.relay.subjects import receipt_subject
 from broker.seal import Addressee, Draft, Sealed, SigningKeys, seal
-from tests.gateway.exchange import HOME, Exchange, clock, eventually, exchange
+from tests.gateway.exchange import HOME, Exchange, clock, eventually
 
 CITY, CHICAGO, FUSION, STATE = "springfield-pd", "chicago-pd", "il-fusion", "il-state-police"
 
@@ -84,7 +83,7 @@ class Relay:
         streams = await self.streams()
         state = (await streams.stream_info(stream)).state
         found = []
-        for sequence in range(state.first_seq, state.last_seq + 1):
+        for sequence in range(max(1, state.first_seq), state.last_seq + 1):
             with contextlib.suppress(NotFoundError):
                 message = await streams.get_msg(stream, sequence)
                 if recipient is None or f".{recipient}." in str(message.subject):
@@ -160,13 +159,20 @@ async def send_envelope(running: Exchange, subject: str, payload: bytes, *, thro
     return (await running.nodes[through].link.publish([outgoing]))[0].state
 
 
+def tap(monkeypatch: pytest.MonkeyPatch, node: Node) -> list[Outgoing]:
+    """Everything that a gateway hands to the relay from here on, as the relay sees it."""
+    seen: list[Outgoing] = []
+    publish = node.link.publish
+
+    async def watched(outgoing: Sequence[Outgoing]) -> list[Outcome]:
+        seen.extend(outgoing)
+        return await publish(outgoing)
+
+    monkeypatch.setattr(node.link, "publish", watched)
+    return seen
+
+
 def copy_of(running: Exchange, agency: str, ident: str) -> Any:
     return running.nodes[HOME[agency]].store.read_one(
         "SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, UUID(ident).bytes)
     )
-
-
-@contextlib.asynccontextmanager
-async def attacked(folder: Path, *gateways: str, **options: Any) -> AsyncIterator[Exchange]:
-    async with exchange(folder, *gateways, **options) as running:
-        yield running

@@ -310,15 +310,12 @@ async def test_one_recipient_cannot_acknowledge_for_another(running: Exchange) -
     )
     claim = Claim(rung="acknowledged", seq=9, time=clock() + timedelta(seconds=1), person="Sgt. Nobody")
     kem = running.keys[CHICAGO].public().kem[0]
-    before = refusals(origin, "deliver", "receipt-bad-signature") + refusals(origin, "receipt", "receipt-leaf")
-
     # Signed with its own key in another's name.
     stolen = replace(own, recipient=CITY)
     batch = make_receipts(running.keys[FUSION].signing, CITY, kem, CHICAGO, [(stolen, claim)])
     await send_receipts(running, FUSION, CHICAGO, batch)
 
-    await eventually(
-        lambda: refusals(origin, "deliver", "receipt-signature-set") + refusals(origin, "deliver", "receipt-bad-signature") > before
-    )  # fmt: skip
+    # The city's entry names other keys than those that signed.
+    await eventually(lambda: refusals(origin, "deliver", "receipt-signature-set"))
     shown = await running.desks[CHICAGO].bulletin(sent["id"])
     assert CITY in shown["who_has_not"]["acknowledged"]
