@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -48,7 +49,7 @@ def application(node: Node, tokens: Tokens) -> web.Application:
     app.router.add_post("/v1/bulletins/{id}/correct", scoped("publish", post_correction))
     app.router.add_get("/v1/inbox", scoped("read", get_inbox))
     app.router.add_get("/v1/outbox", scoped("read", get_outbox))
-    app.router.add_get("/v1/events", scoped("read", sse.stream))
+    app.router.add_get("/v1/events", scoped("read", get_events))
     app.router.add_post("/v1/events/confirm", scoped("read", post_confirm))
     app.router.add_get("/v1/explain", scoped("read", get_explain))
     app.router.add_get("/v1/status", scoped("observe", get_status))
@@ -81,15 +82,19 @@ def scoped(scope: str, handler: Callable[[web.Request, Node, Grant], Awaitable[w
     """A handler that runs only for a token with this scope."""
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-        grant = request.app[TOKENS].find(token.strip()) if kind.lower() == "bearer" else None
-        if grant is None or grant.agency not in request.app[NODE].keys:
-            raise ProblemError(401, "unauthorized")
-        if scope not in grant.scopes:
-            raise ProblemError(403, "forbidden", f"this needs the scope `{scope}`")
-        return await handler(request, request.app[NODE], grant)
+        return await handler(request, request.app[NODE], _grant(request, scope))
 
     return guarded
+
+
+def _grant(request: web.Request, scope: str) -> Grant:
+    kind, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    grant = request.app[TOKENS].find(token.strip()) if kind.lower() == "bearer" else None
+    if grant is None or grant.agency not in request.app[NODE].keys:
+        raise ProblemError(401, "unauthorized")
+    if scope not in grant.scopes:
+        raise ProblemError(403, "forbidden", f"this needs the scope `{scope}`")
+    return grant
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -105,8 +110,10 @@ async def readyz(request: web.Request) -> web.Response:
 
 
 async def metrics(request: web.Request) -> web.Response:
-    """Prometheus text."""
+    """Prometheus text; where others can reach it, for a token that may observe."""
     node = request.app[NODE]
+    if not ipaddress.ip_address(node.settings.host).is_loopback:
+        _grant(request, "observe")
     status.refresh(node)
     return web.Response(body=node.metrics.text(), content_type="text/plain", charset="utf-8")
 
@@ -196,6 +203,18 @@ def _cursor(text: str) -> tuple[int, bytes]:
         raise ProblemError(400, "cursor-unknown") from error
 
 
+async def get_events(request: web.Request, node: Node, grant: Grant) -> web.StreamResponse:
+    """What happened, pushed until the adapter goes away or its token is revoked."""
+
+    def allowed() -> bool:
+        try:
+            return _grant(request, "read") == grant
+        except ProblemError:
+            return False
+
+    return await sse.stream(request, node, grant, allowed)
+
+
 async def post_confirm(request: web.Request, node: Node, grant: Grant) -> web.Response:
     """Everything up to this event is taken; its bulletins become ``fetched``."""
     body = await _object(request, {"cursor": str}, required={"cursor"})
@@ -209,9 +228,9 @@ async def get_explain(request: web.Request, node: Node, grant: Grant) -> web.Res
     return web.json_response(views.explained(node, grant.agency, ident, request.query.get("agency", "")))
 
 
-async def get_status(_: web.Request, node: Node, __: Grant) -> web.Response:
-    """What an operator must know of this gateway."""
-    return web.json_response(status.report(node))
+async def get_status(_: web.Request, node: Node, grant: Grant) -> web.Response:
+    """What an operator of this agency must know of its gateway."""
+    return web.json_response(status.report(node, grant.agency))
 
 
 def _flag(request: web.Request, name: str) -> bool:

@@ -84,7 +84,7 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
                 portions=json.dumps([names[number - 1] for number in addressee.parts]),
                 rules=json.dumps(decided.granted_by[addressee.agency]),
                 created=now_ms,
-                due=to_ms(decided.due(addressee.agency, bulletin)),
+                due=to_ms(decided.due(addressee, bulletin)),
             ),
         )
     audit.record(

@@ -42,9 +42,8 @@ class Plan:
     precedence: Precedence
     warnings: tuple[str, ...]
 
-    def due(self, recipient: str, bulletin: Bulletin) -> datetime:
+    def due(self, addressee: Addressee, bulletin: Bulletin) -> datetime:
         """When a person of that agency must have acknowledged: the earlier of rule (or goal) and ``due``."""
-        addressee = next(a for a in self.addressees if a.agency == recipient)
         limits = (obligations.get(ACKNOWLEDGE) for obligations in addressee.terms.obligations.values())
         seconds = [limit for limit in limits if isinstance(limit, int)]
         goal = bulletin.created + (timedelta(seconds=min(seconds)) if seconds else ACKNOWLEDGE_WITHIN[self.precedence])

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from broker.gateway.clock import text
 from broker.gateway.core import Node
 from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
+from broker.seal import SealError
 from broker.store import events
 
 _CURSOR = re.compile(r"e([0-9a-f]{1,15})")
@@ -41,17 +43,25 @@ def sequence(text_: str) -> int:
     return int(match[1], 16)
 
 
-async def stream(request: web.Request, node: Node, grant: Grant) -> web.StreamResponse:
-    """Sends events for ever, from ``Last-Event-ID``, ``?after=`` or the last confirmed one."""
+async def stream(request: web.Request, node: Node, grant: Grant, allowed: Callable[[], bool]) -> web.StreamResponse:
+    """Sends events for ever, from ``Last-Event-ID``, ``?after=`` or the last confirmed one.
+
+    ``allowed`` is asked before each page: a revoked token ends the stream.
+
+    Raises:
+        ProblemError: 400 ``cursor-unknown``, also for one beyond the last event: it belongs to another store.
+    """
     asked = request.headers.get("Last-Event-ID") or request.query.get("after")
     seq = sequence(asked) if asked else events.confirmed(node.store, grant.id, grant.agency)
+    if seq > events.newest(node.store):
+        raise ProblemError(400, "cursor-unknown")
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     )
     await response.prepare(request)
     await response.write(f"retry: {RETRY_MILLISECONDS}\n\n".encode())
     try:
-        while not node.stopping:
+        while not node.stopping and allowed():
             rung = node.events.listen()
             rows = events.after(node.store, grant.agency, seq, limit=PAGE)
             for row in rows:
@@ -78,8 +88,12 @@ def _event(node: Node, row: sqlite3.Row) -> dict[str, Any]:
         "agency": row["agency"],
         **json.loads(row["detail"]),
     }
-    if row["words_sealed"] is not None:
-        shown |= node.vault.open_words(row["agency"], row["storage_key"], row["words_sealed"], "event", row["id"])
-    if row["event"] == "bulletin" and ident is not None:
-        shown["bulletin"] = views.bulletin(node, row["agency"], ident)
+    try:
+        if row["words_sealed"] is not None:
+            shown |= node.vault.open_words(row["agency"], row["storage_key"], row["words_sealed"], "event", row["id"])
+        if row["event"] == "bulletin" and ident is not None:
+            shown["bulletin"] = views.bulletin(node, row["agency"], ident)
+    except (SealError, ProblemError) as error:
+        # Its storage key was destroyed, which is how a purge looks from here: what follows must still be told.
+        shown["unreadable"] = error.code
     return shown

@@ -12,8 +12,8 @@ from broker.store import deliveries
 SHOWN = 50
 
 
-def report(node: Node) -> dict[str, Any]:
-    """What ``GET /v1/status`` shows. No content, no marking: ids, agencies, times."""
+def report(node: Node, agency: str) -> dict[str, Any]:
+    """What ``GET /v1/status`` shows one hosted agency: the gateway's state, and its own late deliveries alone."""
     backlog = deliveries.backlog(node.store)
     rules, directory = node.trust.rules, node.trust.directory
     return {
@@ -35,6 +35,7 @@ def report(node: Node) -> dict[str, Any]:
                 "escalated": row["escalated"] is not None,
             }
             for row in deliveries.late(node.store, node.now_ms(), limit=SHOWN)
+            if row["agency"] == agency
         ],
         "alarms": _alarms(node),
     }

@@ -22,11 +22,12 @@ from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
 from broker.model import Bulletin, Refusal, Submission, control_number, new_id, parse_bulletin, parse_json
 from broker.seal import Draft, Reference, SealError, seal
-from broker.store import audit, bulletins
+from broker.store import audit, bulletins, deliveries
 from broker.store.rows import insert
 
 IDEMPOTENCY_KEPT_MS = 24 * 3600 * 1000
 MAX_KEY = 255
+SUPERSEDED = "superseded by a correction that is not shared with you"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
     if not key or len(key) > MAX_KEY:
         raise ProblemError(400, "idempotency-key-missing")
     request = hashlib.sha256(raw + (corrects.bytes if corrects else b"")).digest()
+    # The key is the client's text and may say anything: only its hash is kept.
+    key = hashlib.sha256(key.encode()).hexdigest()
     if (answer := _first_answer(node, grant.agency, key, request)) is not None:
         return answer
     slot = (grant.agency, key)
@@ -123,6 +126,8 @@ def _resolve_references(node: Node, submission: Submission) -> str | None:
         row = bulletins.find(node.store, submission.agency, asked)
         if row is None:
             raise ProblemError(422, "unknown-reference", pointer="/references/in_reply_to")
+        if str(submission.kind) == "response" and row["kind"] != "request":
+            raise ProblemError(422, "unknown-reference", "that is no request", pointer="/references/in_reply_to")
         requester = str(row["sender"])
     if (corrected := submission.references.supersedes) is not None:
         row = bulletins.find(node.store, submission.agency, corrected)
@@ -175,7 +180,7 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
     answer = {"id": str(bulletin.id), "control_number": bulletin.control_number, **_decision(prepared)}
     now_ms = node.now_ms()
 
-    corrected, withdrawal = _withdrawal(node, prepared)
+    withdrawals = _withdrawals(node, prepared)
 
     def record(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM idempotency WHERE at < ?", (now_ms - IDEMPOTENCY_KEPT_MS,))
@@ -184,9 +189,10 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
         record_own(node, connection, prepared, sealed, now_ms)
         if bulletin.references.supersedes is not None:
             old = bulletin.references.supersedes
-            bulletins.supersede(connection, bulletin.agency, bulletin.agency, old.bytes, bulletin.id.bytes)
-            if withdrawal is not None and corrected is not None:
-                control.record_recall(node, connection, withdrawal, corrected, whole=False)
+            if not bulletins.supersede(connection, bulletin.agency, bulletin.agency, old.bytes, bulletin.id.bytes):
+                raise ProblemError(409, "already-recalled", pointer="/references/supersedes")
+            for row, message in withdrawals:
+                control.record_recall(node, connection, message, row, whole=False)
 
     await node.store.write(record)
     node.sources.keep(bulletin.agency, bulletin.id.bytes, sealed.source)
@@ -196,15 +202,29 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
     return Answer(202, answer)
 
 
-def _withdrawal(node: Node, prepared: Prepared) -> tuple[sqlite3.Row | None, control.Control | None]:
-    """The recall for those who had the corrected bulletin and may not have its correction."""
-    old = prepared.bulletin.references.supersedes
-    row = bulletins.find(node.store, prepared.bulletin.agency, old) if old is not None else None
-    if row is None:
-        return None, None
-    still = frozenset(addressee.agency for addressee in prepared.plan.addressees)
-    reason = "superseded by a correction that is not shared with you"
-    return row, control.recall(node, row, reason=reason, keep=still)
+def _withdrawals(node: Node, prepared: Prepared) -> list[tuple[sqlite3.Row, control.Control]]:
+    """The recalls that a correction brings: for each earlier version, from whoever held more of it than they get now.
+
+    Every ancestor counts, not the last version alone: who dropped out of the chain later still holds the first.
+    """
+    agency, old = prepared.bulletin.agency, prepared.bulletin.references.supersedes
+    names = [portion.id for portion in prepared.bulletin.portions]
+    given = {one.agency: {names[number - 1] for number in one.parts} for one in prepared.plan.addressees}
+    found: list[tuple[sqlite3.Row, control.Control]] = []
+    while old is not None and (row := bulletins.find(node.store, agency, old)) is not None:
+        rows = deliveries.of_bulletin(node.store, agency, old.bytes)
+        narrowed = tuple(
+            str(item["recipient"])
+            for item in rows
+            if item["purged"] is None
+            and item["state"] != "withdrawn"
+            and not set(json.loads(item["portions"])) <= given.get(item["recipient"], set())
+        )
+        if narrowed:
+            message = control.prepare(node, kind="recall", about=row, recipients=narrowed, note=SUPERSEDED)
+            found.append((row, message))
+        old = UUID(bytes=row["supersedes"]) if row["supersedes"] is not None else None
+    return found
 
 
 def _decision(prepared: Prepared) -> dict[str, Any]:

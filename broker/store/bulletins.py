@@ -109,7 +109,8 @@ def purge(connection: sqlite3.Connection, agency: str, bulletin: bytes, *, at: i
 def supersede(connection: sqlite3.Connection, agency: str, sender: str, old: bytes, new: bytes) -> bool:
     """Marks a copy as corrected by another bulletin of the same sender."""
     cursor = connection.execute(
-        "UPDATE bulletins SET superseded_by = ? WHERE agency = ? AND id = ? AND sender = ?", (new, agency, old, sender)
+        "UPDATE bulletins SET superseded_by = ? WHERE agency = ? AND id = ? AND sender = ? AND recalled IS NULL",
+        (new, agency, old, sender),
     )
     return cursor.rowcount > 0
 

@@ -34,6 +34,12 @@ def after(database: Database, agency: str, seq: int, *, limit: int = 100) -> lis
     return database.read("SELECT * FROM events WHERE agency = ? AND seq > ? ORDER BY seq LIMIT ?", (agency, seq, limit))
 
 
+def newest(database: Database) -> int:
+    """The number of the last event of any agency."""
+    row = database.read_one("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
+    return int(row["seq"]) if row else 0
+
+
 def confirmed(database: Database, token: str, agency: str) -> int:
     """How far this subscriber has confirmed."""
     row = database.read_one("SELECT confirmed FROM subscribers WHERE token = ? AND agency = ?", (token, agency))

@@ -295,3 +295,25 @@ async def test_metrics_are_prometheus_text_without_ids(running: Exchange) -> Non
     assert "tearline_bulletins_submitted_total" in text
     assert sent["id"] not in text
     assert "SECRETWORDS" not in text
+
+
+async def test_a_revoked_token_receives_nothing_more_over_a_stream_that_stands(running: Exchange) -> None:
+    origin, desk = running.desks["chicago-pd"], running.desks["springfield-pd"]
+    settings = running.nodes["springfield-pd"].settings
+    token, grant = create(settings.tokens, agency="springfield-pd", scopes=("read",), name="stolen")
+    headers = {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(10), running.session.get(desk.url + "/v1/events", headers=headers) as stream:
+        await stream.content.readuntil(b"\n\n")
+        revoke(settings.tokens, grant.id)
+        sent = await origin.accepted(threat("after the revocation"))
+        await desk.received(sent["id"])
+
+        rest = await stream.content.read()
+
+    assert b"after the revocation" not in rest
+
+
+async def test_a_cursor_of_another_store_is_refused(running: Exchange) -> None:
+    status, problem = await running.desks["chicago-pd"].call("GET", "/v1/events", Last_Event_ID="effff")
+
+    assert (status, problem["code"]) == (400, "cursor-unknown")

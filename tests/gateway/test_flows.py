@@ -247,3 +247,49 @@ async def test_the_tearline_alone_reaches_the_mayors_office_which_holds_no_key_t
     withheld = {(item["agency"], item["portion"]) for item in sent["withheld"]}
     assert ("springfield-mayor", "p1") not in {(i["agency"], p) for i in sent["audience"] for p in i["portions"]}
     assert withheld == set()
+
+
+async def test_a_correction_takes_the_full_text_back_from_who_now_gets_the_tearline_alone(running: Exchange) -> None:
+    origin = running.desks["chicago-pd"]
+    tearline = portion("stay away", ident="t1", tlp="GREEN", version="tearline")
+    sent = await origin.accepted(threat(portions=[portion("all of it", caveats=["LES"]), tearline]))
+    await origin.delivered(sent["id"])
+
+    narrowed = threat(portions=[portion("all of it", dissemination=["FED ONLY"]), tearline])
+    status, corrected = await origin.call(
+        "POST", f"/v1/bulletins/{sent['id']}/correct", narrowed, Idempotency_Key="narrow"
+    )
+
+    assert status == 202, corrected
+    await running.desks["springfield-pd"].received(corrected["id"])
+
+    async def gone() -> bool:
+        return (await running.desks["springfield-pd"].bulletin(sent["id"]))["portions"] == []
+
+    assert await eventually(gone)
+
+
+async def test_who_dropped_out_at_the_second_correction_loses_the_first_text_too(running: Exchange) -> None:
+    origin = running.desks["chicago-pd"]
+    first = await origin.accepted(threat("one"))
+    await origin.delivered(first["id"])
+    _, second = await origin.call("POST", f"/v1/bulletins/{first['id']}/correct", threat("two"), Idempotency_Key="c2")
+    await origin.delivered(second["id"])
+
+    narrower = threat("three", portions=[portion("three", dissemination=["FED ONLY"])])
+    await origin.call("POST", f"/v1/bulletins/{second['id']}/correct", narrower, Idempotency_Key="c3")
+
+    async def gone() -> bool:
+        held = [await running.desks["il-fusion"].bulletin(ident) for ident in (first["id"], second["id"])]
+        return all(item["portions"] == [] for item in held)
+
+    assert await eventually(gone)
+
+
+async def test_an_answer_to_what_was_no_question_is_refused(running: Exchange) -> None:
+    sent = await running.desks["chicago-pd"].accepted(threat())
+    await running.desks["il-fusion"].received(sent["id"])
+
+    status, problem = await running.desks["il-fusion"].publish(_without_protectee(answer_to(sent["id"])))
+
+    assert (status, problem["code"]) == (422, "unknown-reference")
