@@ -70,9 +70,12 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (agency, id, recipient),
         FOREIGN KEY (agency, id) REFERENCES bulletins (agency, id)
     );
-    CREATE INDEX deliveries_waiting ON deliveries (rank DESC, created, agency, id) WHERE next_attempt IS NOT NULL;
+    CREATE INDEX deliveries_waiting ON deliveries (rank, next_attempt, created, agency, id)
+        WHERE next_attempt IS NOT NULL;
     CREATE INDEX deliveries_due ON deliveries (due)
         WHERE due IS NOT NULL AND acknowledged IS NULL AND escalated IS NULL;
+    CREATE INDEX deliveries_late ON deliveries (agency, due) WHERE due IS NOT NULL AND acknowledged IS NULL;
+    CREATE INDEX deliveries_refused ON deliveries (agency, refused) WHERE state = 'refused' AND acknowledged IS NULL;
 
     CREATE TABLE replay (
         sender TEXT NOT NULL,
@@ -83,6 +86,7 @@ MIGRATIONS: tuple[str, ...] = (
         forget INTEGER NOT NULL,
         PRIMARY KEY (sender, envelope, recipient)
     ) WITHOUT ROWID;
+    CREATE INDEX replay_forget ON replay (forget);
 
     CREATE TABLE tombstones (
         agency TEXT NOT NULL,
@@ -94,7 +98,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
 
     CREATE TABLE claims (                  -- receipts this gateway owes
-        number INTEGER PRIMARY KEY,
+        number INTEGER PRIMARY KEY AUTOINCREMENT,  -- never used twice: one may be on its way when it is replaced
         agency TEXT NOT NULL,
         originator TEXT NOT NULL,
         id BLOB NOT NULL,
@@ -108,7 +112,8 @@ MIGRATIONS: tuple[str, ...] = (
         not_before INTEGER NOT NULL DEFAULT 0,
         sent INTEGER
     );
-    CREATE INDEX claims_unsent ON claims (urgent DESC, number) WHERE sent IS NULL;
+    CREATE INDEX claims_unsent ON claims (urgent, not_before, number) WHERE sent IS NULL;
+    CREATE INDEX claims_sent ON claims (sent) WHERE sent IS NOT NULL;
     CREATE INDEX claims_of ON claims (agency, id);
 
     CREATE TABLE evidence (                -- signed receipts as they came, for whoever must be shown
@@ -119,6 +124,7 @@ MIGRATIONS: tuple[str, ...] = (
         document_sealed BLOB NOT NULL,
         storage_key TEXT NOT NULL
     );
+    CREATE INDEX evidence_at ON evidence (at);
 
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -132,6 +138,7 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX events_of ON events (agency, seq);
     CREATE INDEX events_about ON events (agency, id);
+    CREATE INDEX events_at ON events (at);
 
     CREATE TABLE subscribers (
         token TEXT NOT NULL,
@@ -149,6 +156,7 @@ MIGRATIONS: tuple[str, ...] = (
         at INTEGER NOT NULL,
         PRIMARY KEY (agency, key)
     );
+    CREATE INDEX idempotency_at ON idempotency (at);
 
     CREATE TABLE audit (
         seq INTEGER PRIMARY KEY,
