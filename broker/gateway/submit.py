@@ -98,7 +98,7 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, num
     if number is None:
         number = _next_number(node, submission.agency, now.year)
     name = control_number(submission.agency, now.year, number)
-    bulletin = submission.accept(new_id(now, os.urandom), name, now)
+    bulletin = submission.accept(new_id(now, os.urandom, submission.agency), name, now)
     references = _references(bulletin)
     decided = plan(
         bulletin,

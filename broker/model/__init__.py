@@ -1,7 +1,15 @@
 """The bulletin: frozen values, parsed once at the border, with a coded refusal for everything else. Pure."""
 
 from broker.model.embedded import embedded_marking
-from broker.model.ids import control_number, is_control_number, new_id, parse_id
+from broker.model.ids import (
+    control_id,
+    control_number,
+    is_bound,
+    is_control_number,
+    is_control_number_of,
+    new_id,
+    parse_id,
+)
 from broker.model.lawful import MAX_TRANSIT
 from broker.model.parse import parse_bulletin, parse_stored_bulletin
 from broker.model.portions import (
@@ -75,11 +83,14 @@ __all__ = [
     "Tlp",
     "banner",
     "canonical_json",
+    "control_id",
     "control_number",
     "document_of",
     "embedded_marking",
     "highest",
+    "is_bound",
     "is_control_number",
+    "is_control_number_of",
     "new_id",
     "parse_bulletin",
     "parse_id",

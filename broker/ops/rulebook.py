@@ -74,7 +74,7 @@ def explain_bulletin(rulebook: Rulebook, raw: bytes, agency: str, *, at: datetim
     """
     rulebook.agencies[agency]
     submission = parse_bulletin(parse_json(raw), vocabulary=rulebook.vocabulary, now=at)
-    bulletin = submission.accept(id=new_id(at, random), control_number="PREVIEW", created=at)
+    bulletin = submission.accept(id=new_id(at, random, submission.agency), control_number="PREVIEW", created=at)
     decider = compile_rules(rulebook.ruleset, rulebook.vocabulary, rulebook.agencies, at=at)
     return [
         {

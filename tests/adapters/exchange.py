@@ -59,7 +59,7 @@ def decisions(body, *, requester: str | None = None):
     """Per portion: who gets it, and which agencies are withheld by which never rules."""
     submission = submitted(body)
     agency = submission.agency
-    bulletin = submission.accept(new_id(NOW, bytes), f"{agency.upper()}-2026-000001", NOW)
+    bulletin = submission.accept(new_id(NOW, bytes, agency), f"{agency.upper()}-2026-000001", NOW)
     found = {}
     for portion in bulletin.portions:
         attributes = portion_attributes(

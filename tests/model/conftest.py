@@ -35,6 +35,8 @@ def read(vocabulary: Vocabulary) -> Read:
 @pytest.fixture
 def accepted(read: Read) -> Callable[[Any], Bulletin]:
     def accept(document: Any) -> Bulletin:
-        return read(document).accept(new_id(NOW, bytes), control_number("springfield-pd", 2026, 123), NOW)
+        submission = read(document)
+        ident = new_id(NOW, bytes, submission.agency)
+        return submission.accept(ident, control_number("springfield-pd", 2026, 123), NOW)
 
     return accept

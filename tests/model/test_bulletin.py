@@ -48,7 +48,9 @@ def test_what_is_written_is_read_again(document: dict[str, Any], read: Read, voc
     submission = read(document)
     assert parse_json(canonical_json(submission.to_json())) == document
     assert read(submission.to_json()) == submission
-    bulletin = submission.accept(new_id(NOW, os.urandom), control_number("springfield-pd", 2026, 1), NOW)
+    bulletin = submission.accept(
+        new_id(NOW, os.urandom, submission.agency), control_number("springfield-pd", 2026, 1), NOW
+    )
     assert parse_stored_bulletin(parse_json(canonical_json(bulletin.to_json())), vocabulary=vocabulary) == bulletin
 
 
@@ -192,12 +194,12 @@ def test_any_document_gives_a_submission_or_a_refusal(
 
 
 def test_ids_are_uuid_version_7_in_order_of_time() -> None:
-    first = new_id(NOW, lambda size: b"\xff" * size)
-    later = new_id(NOW + timedelta(milliseconds=1), bytes)
+    first = new_id(NOW, lambda size: b"\xff" * size, "a-pd")
+    later = new_id(NOW + timedelta(milliseconds=1), bytes, "a-pd")
     assert (first.version, first.variant) == (7, "specified in RFC 4122")
     assert str(first) < str(later)
     assert first.int >> 80 == int(NOW.timestamp() * 1000)
-    assert new_id(NOW, os.urandom) != new_id(NOW, os.urandom)
+    assert new_id(NOW, os.urandom, "a-pd") != new_id(NOW, os.urandom, "a-pd")
 
 
 def test_a_control_number_is_what_people_say_on_the_telephone() -> None:
