@@ -13,6 +13,8 @@ from broker.gateway.tokens import Grant
 from broker.store import audit, bulletins, events
 
 PERSONAL = ("read", "acknowledged", "acted")
+# Where persons are named, only they can give these.
+ANSWERS = ("acknowledged", "acted")
 # Bytes; what a receipt or a recall can carry on the wire (broker.seal.receipt, broker.seal.terms).
 MAX_PERSON = 256
 MAX_WORDS = 1024
@@ -33,10 +35,19 @@ async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: s
         raise ProblemError(404, "not-found")
     if row["recalled"] is not None:
         raise ProblemError(409, "already-recalled")
+    named = _named(node, row)
+    if rung in ANSWERS and named and person not in named:
+        raise ProblemError(403, "not-named", pointer="/person")
     words = {"person": person, "note": note} if note else {"person": person}
     climbed = await node.store.write(lambda connection: owed.owe(node, connection, row, rung, words=words))
     node.claims.ring()
     return {"id": str(ident), "rung": rung, "recorded": climbed}
+
+
+def _named(node: Node, row: sqlite3.Row) -> tuple[str, ...]:
+    """The persons of this agency that the bulletin is for alone (TLP:RED); empty where it is for the agency."""
+    key_name, ident = str(row["storage_key"]), bytes(row["id"])
+    return tuple(node.vault.open_words(row["agency"], key_name, row["record_sealed"], "record", ident).get("named", ()))
 
 
 def _require_fits(pointer: str, words: str, limit: int) -> None:
@@ -64,7 +75,7 @@ async def confirm(node: Node, grant: Grant, seq: int) -> None:
 
 
 async def recall(node: Node, grant: Grant, ident: UUID, *, reason: str) -> dict[str, Any]:
-    """Recalls one's own bulletin from its whole recorded audience.
+    """Recalls one's own bulletin from its whole recorded audience; once more, from those who still have it.
 
     Raises:
         ProblemError: 404, 403 ``not-the-originator``, 409 ``already-recalled``.
@@ -80,12 +91,23 @@ async def recall(node: Node, grant: Grant, ident: UUID, *, reason: str) -> dict[
             )
         )
         raise ProblemError(403, "not-the-originator")
-    if row["recalled"] is not None:
-        raise ProblemError(409, "already-recalled")
+    again = row["recalled"] is not None
     message = control.recall(node, row, reason=reason)
+    if message is None and again:
+        raise ProblemError(409, "already-recalled")
     if message is None:
         raise ProblemError(409, "nobody-permitted", "nobody was ever sent this bulletin")
-    await node.store.write(lambda connection: control.record_recall(node, connection, message, row, whole=True))
+
+    def record(connection: sqlite3.Connection) -> None:
+        # Two requests at once prepare two recalls of one bulletin; the second finds it recalled.
+        now = connection.execute(
+            "SELECT recalled FROM bulletins WHERE agency = ? AND id = ?", (grant.agency, ident.bytes)
+        ).fetchone()
+        if now["recalled"] != row["recalled"]:
+            raise ProblemError(409, "already-recalled")
+        control.record_recall(node, connection, message, row, whole=not again)
+
+    await node.store.write(record)
     node.outbox.ring()
     node.deadlines.ring()
     return {"id": str(message.id), "recalls": str(ident), "audience": list(message.recipients)}

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
-from broker.gateway.clock import from_ms, to_ms
+from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
-from broker.model import Precedence
+from broker.gateway.problems import ProblemError
+from broker.model import MAX_TRANSIT, Precedence, control_id
 from broker.seal import Addressee, Draft, Reference, Sealed, Terms, seal
 from broker.store import audit, bulletins, deliveries
 
 # A recall of a ROUTINE bulletin is still urgent: what was wrong or unlawful is being read meanwhile.
 SLOWEST = Precedence.IMMEDIATE
-TRANSIT = timedelta(days=7)
+# Why a delivery ends whose recipient is no longer in the directory.
+LEFT = "recipient-left"
 # How a control's reference to its bulletin is named, by kind.
 REFERENCE = {"recall": "recalls", "escalation": "escalates", "purge": "purges"}
 
@@ -41,16 +43,24 @@ class Control:
 
     @property
     def id(self) -> UUID:
-        """A control's id is its envelope's: it has no portion that could carry another."""
-        return UUID(bytes=self.sealed.id)
+        """Derived, by its recipients too: it has no portion that could carry an id."""
+        return control_id(self.agency, self.sealed.id)
 
 
 def prepare(node: Node, *, kind: str, about: sqlite3.Row, recipients: tuple[str, ...], note: str) -> Control:
-    """Seals a control message about one of this agency's own bulletins."""
-    rules, directory, _ = node.in_force()
+    """Seals a control message about one of this agency's own bulletins.
+
+    Nothing is decided here, so releases that have expired do: keeping back their successors must not stop a recall.
+
+    Raises:
+        ProblemError: 503 ``not-ready``: no verified release of both kinds was ever here.
+    """
+    rules, directory = node.trust.rules, node.trust.directory
+    if rules is None or directory is None:
+        raise ProblemError(503, "not-ready")
     now = node.now()
     precedence = max(Precedence(about["precedence"]), SLOWEST)
-    expires = max(from_ms(about["expires"]), now + TRANSIT)
+    expires = now + MAX_TRANSIT
     reference = Reference(kind=REFERENCE[kind], bulletin=UUID(bytes=about["id"]))
     terms = Terms(obligations={}, named=(), approved=False, note=note)
     draft = Draft(
@@ -115,24 +125,8 @@ def record(node: Node, connection: sqlite3.Connection, message: Control, *, stat
             supersedes=message.about.bytes,
         ),
     )
-    directory = node.trust.directory_at(message.directory)
-    if directory is None:
-        raise RuntimeError  # it was in force when the message was prepared
     for recipient in message.recipients:
-        deliveries.add(
-            connection,
-            deliveries.NewDelivery(
-                agency=message.agency,
-                id=ident,
-                recipient=recipient,
-                gateway=directory.gateway_of(recipient),
-                rank=message.precedence.rank,
-                portions="[]",
-                rules="[]",
-                created=now_ms,
-                due=None,
-            ),
-        )
+        _deliver(node, connection, message, recipient)
     audit.record(
         connection,
         agency=message.agency,
@@ -143,10 +137,56 @@ def record(node: Node, connection: sqlite3.Connection, message: Control, *, stat
     )
 
 
-def recall(node: Node, about: sqlite3.Row, *, reason: str, keep: frozenset[str] = frozenset()) -> Control | None:
-    """Prepares the recall of a bulletin from its recorded audience (less ``keep``); None when nobody is left."""
+def _deliver(node: Node, connection: sqlite3.Connection, message: Control, recipient: str) -> None:
+    """Queues the message for one recipient; who left the exchange since then cannot be reached, and that is said."""
+    agency, ident, now_ms = message.agency, message.id.bytes, node.now_ms()
+    directory = node.trust.directory
+    here = directory is not None and recipient in directory.entries
+    deliveries.add(
+        connection,
+        deliveries.NewDelivery(
+            agency=agency,
+            id=ident,
+            recipient=recipient,
+            gateway=node.gateway_of(recipient) if here else _recorded_gateway(connection, message, recipient),
+            rank=message.precedence.rank,
+            portions="[]",
+            rules="[]",
+            created=now_ms,
+            due=None,
+        ),
+    )
+    if here:
+        return
+    deliveries.give_up(connection, agency=agency, bulletin=ident, recipient=recipient, code=LEFT, at=now_ms)
+    audit.record(
+        connection,
+        agency=agency,
+        at=now_ms,
+        event="delivery given up",
+        bulletin=message.about,
+        peer=recipient,
+        detail={"code": LEFT, "message": str(message.id)},
+    )
+
+
+def _recorded_gateway(connection: sqlite3.Connection, message: Control, recipient: str) -> str:
+    row = connection.execute(
+        "SELECT gateway FROM deliveries WHERE agency = ? AND id = ? AND recipient = ?",
+        (message.agency, message.about.bytes, recipient),
+    ).fetchone()
+    return str(row["gateway"]) if row else ""
+
+
+def recall(node: Node, about: sqlite3.Row, *, reason: str) -> Control | None:
+    """Prepares the recall of a bulletin from its recorded audience; None when there was none.
+
+    One that is recalled already goes again to whoever has it and has not confirmed that it is gone.
+    """
     rows = deliveries.of_bulletin(node.store, str(about["agency"]), bytes(about["id"]))
-    recipients = tuple(str(row["recipient"]) for row in rows if row["recipient"] not in keep)
+    if about["recalled"] is not None:
+        rows = [row for row in rows if row["stored"] is not None and row["purged"] is None]
+    recipients = tuple(str(row["recipient"]) for row in rows)
     if not recipients:
         return None
     return prepare(node, kind="recall", about=about, recipients=recipients, note=reason)

@@ -22,6 +22,7 @@ TITLES: dict[str, str] = {
     "unknown-reference": "the bulletin referred to is not known to this agency",
     "not-the-originator": "only the originator may do that",
     "already-recalled": "that bulletin was recalled",
+    "not-named": "this bulletin names the persons it is for, and this is none of them",
     "bad-request": "the request does not fit the interface",
     "cursor-unknown": "that cursor is not one of this gateway's",
     "too-large": "the request is too large",
