@@ -11,13 +11,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 PREFIX = "TEARLINE_"
 # Variables that belong to the command line and the test suite, not to a gateway.
 FOREIGN = frozenset({"TEARLINE_GATEWAY", "TEARLINE_TOKEN_FILE", "TEARLINE_SAMPLES", "TEARLINE_RUN"})
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$")]
+
+
+def _no_number(name: str) -> str:
+    # It stands in subjects beside numbers, and must never be taken for one (broker.relay.subjects).
+    if name.isdigit():
+        message = "a gateway's name is not only digits"
+        raise ValueError(message)
+    return name
+
+
+GatewayName = Annotated[Name, AfterValidator(_no_number)]
 
 
 class SettingsError(Exception):
@@ -29,7 +40,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Name = Field(description="the gateway's name on the exchange, as the directory has it")
+    name: GatewayName = Field(description="the gateway's name on the exchange, as the directory has it")
     agencies: tuple[Name, ...] = Field(min_length=1, description="the agencies it hosts")
     listen: str = Field(default="127.0.0.1:7443", description="address:port of the HTTP API")
     data: Path = Field(description="folder of the store and the cached releases")

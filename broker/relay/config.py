@@ -162,11 +162,16 @@ def streams_of(gateway: str) -> list[str]:
 
 
 def acks_of(gateway: str) -> list[str]:
-    """List the acknowledgements of a gateway: the v1 form and the v2 form (domain and account hash in front)."""
+    """List the acknowledgements of a gateway, in both forms of NATS ADR-15.
+
+    v1 is `$JS.ACK.<stream>.<consumer>.…`, v2 `$JS.ACK.<domain>.<account hash>.<stream>.<consumer>.…`. The domain is
+    written out: this exchange has none, which is `_`. Were it a wildcard, `$JS.ACK.HOT.<victim>.HOT.<me>.…` would be
+    granted as v2 and obeyed as v1: another gateway's messages could be drawn and deleted. No stream is called `_`.
+    """
     return [
         subject
         for stream, consumer in _consumers(gateway)
-        for subject in (f"$JS.ACK.{stream}.{consumer}.>", f"$JS.ACK.*.*.{stream}.{consumer}.>")
+        for subject in (f"$JS.ACK.{stream}.{consumer}.>", f"$JS.ACK._.*.{stream}.{consumer}.>")
     ]
 
 

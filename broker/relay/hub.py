@@ -41,8 +41,10 @@ _MAX_CONSUMERS: Final = 5000
 _MAX_AGE: Final = 31 * 24 * 3600.0
 # Ids are remembered in memory. Longer is not needed: receivers know what they have seen (DESIGN 7, replay).
 _DUPLICATE_WINDOW: Final = 120.0
-# Deliveries in flight per consumer; above the prefetch of a lane, with room for those of a gateway that was killed.
-_MAX_ACK_PENDING: Final = 1024
+# Deliveries in flight per consumer. A gateway holds what it cannot judge yet (rules that have not arrived) on its own
+# disk and leaves it unacknowledged: at this number the lane shuts, also for what could be judged, so it stands far above
+# what one sender can have held. In memory a gateway has no more of them than its lane's prefetch.
+_MAX_ACK_PENDING: Final = 20_000
 _CONSUMERS_AT_ONCE: Final = 32
 _START_WITHIN: Final = 60.0
 
@@ -217,13 +219,18 @@ class Hub:
 
 
 async def _ensure_consumers(stream: JetStreamContext, name: StreamName, wanted: Mapping[str, ConsumerConfig]) -> None:
-    present: set[str] = set()
+    present: dict[str, ConsumerConfig] = {}
     while page := await stream.consumers_info(name, offset=len(present)):
-        present |= {info.name for info in page}
-    for consumer in present - wanted.keys():
+        present |= {info.name: info.config for info in page}
+    for consumer in present.keys() - wanted.keys():
         await stream.delete_consumer(name, consumer)
         log.info("consumer deleted", stream=name, consumer=consumer)
-    missing = sorted(wanted.keys() - present)
+    # Made once more, a consumer keeps its place in the stream and takes over limits that this version changed.
+    missing = sorted(
+        consumer
+        for consumer, config in wanted.items()
+        if consumer not in present or config.max_ack_pending not in (None, present[consumer].max_ack_pending)
+    )
     for start in range(0, len(missing), _CONSUMERS_AT_ONCE):
         # One after the other they take some 40 ms each in a cluster: a minute for 300 gateways.
         made = [stream.add_consumer(name, wanted[consumer]) for consumer in missing[start : start + _CONSUMERS_AT_ONCE]]

@@ -23,6 +23,7 @@ RELEASE_TYPES: Final[tuple[ReleaseType, ...]] = ("directory", "rules", "root")
 
 # A DNS label: also safe as a consumer name, an account name and a file name. 63 is the label limit (RFC 1035 §2.3.4).
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_DIGITS: Final = re.compile(r"[0-9]+")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -51,10 +52,11 @@ def gateway_name(text: str) -> GatewayName:
     """Admit a gateway name.
 
     Raises:
-        RelayError: `bad-gateway-name`; wildcards, dots, spaces and upper case have no place in a subject token.
+        RelayError: `bad-gateway-name`; wildcards, dots, spaces and upper case have no place in a subject token, and a
+            mere number could be taken for one of those in an acknowledgement subject.
     """
-    if not _NAME.fullmatch(text):
-        raise RelayError("bad-gateway-name", "a gateway name is 1 to 63 of a-z, 0-9 and inner hyphens")
+    if not _NAME.fullmatch(text) or _DIGITS.fullmatch(text):
+        raise RelayError("bad-gateway-name", "a gateway name is 1 to 63 of a-z, 0-9 and inner hyphens, not only digits")
     return GatewayName(text)
 
 

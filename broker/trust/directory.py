@@ -18,6 +18,8 @@ from policy.vocabulary import Attributes, Value, is_agency_id
 CONTACTS: Final = ("duty", "alternate")
 _MAX_TEXT: Final = 500
 _MAX_ATTRIBUTES: Final = 100
+#: A DNS label (RFC 1035 §2.3.4).
+_MAX_GATEWAY: Final = 63
 
 Contacts = Mapping[str, Mapping[str, str]]
 
@@ -139,9 +141,14 @@ def _check(entries: Mapping[str, Entry], gateways: Mapping[str, str]) -> None:
         raise _invalid("two gateways share a NATS key")
 
 
+def is_gateway_name(text: str) -> bool:
+    """Tell whether the relay can have an address of this name: an agency id of at most 63 characters, not a number."""
+    return is_agency_id(text) and len(text) <= _MAX_GATEWAY and not text.isdigit()
+
+
 def _gateway(item: cbor.Cbor) -> tuple[str, str]:
     match item:
-        case [str(name), str(nkey)] if is_agency_id(name):
+        case [str(name), str(nkey)] if is_gateway_name(name):
             try:
                 nkey_public_key(nkey)
             except SealError as error:

@@ -9,7 +9,7 @@ from typing import Final
 
 from broker.model import JsonLike, JsonValue, Refusal, canonical_json, parse_json
 from broker.seal import AgencyKeys, AgencyPublic, PublicKey, SealError, nkey_public_key, sign_document, verify_document
-from broker.trust.directory import CONTACTS, Contacts, Entry
+from broker.trust.directory import CONTACTS, Contacts, Entry, is_gateway_name
 from broker.trust.errors import TrustError
 from policy.vocabulary import Attributes, is_agency_id
 
@@ -52,7 +52,7 @@ def read_public_entry(raw: bytes, attributes: Attributes) -> tuple[Entry, str]:
         signed, _ = verify_document(proof, {agency: public.signing}, _CONTEXT)
     except (Refusal, SealError, binascii.Error, ValueError) as error:
         raise _invalid() from error
-    if signed != canonical_json(value) or not is_agency_id(agency) or not is_agency_id(gateway):
+    if signed != canonical_json(value) or not is_agency_id(agency) or not is_gateway_name(gateway):
         raise _invalid()
     return (
         Entry(

@@ -64,6 +64,7 @@ def test_a_variable_overrides_the_file(tmp_path: Path) -> None:
         ({"skew_seconds": "900"}, {}, "skew_seconds"),
         ({"tls_key": '"key.pem"'}, {}, "tls_certificate and tls_key go together"),
         ({"name": '"Spring.field"'}, {}, "name"),
+        ({"name": '"1042"'}, {}, "only digits"),
     ],
 )
 def test_what_does_not_fit_stops_the_start_by_name(

@@ -63,6 +63,31 @@ async def test_no_consumer_gives_up_on_a_message(exchange: Exchange) -> None:
             assert info.config.ack_policy == "explicit"
 
 
+async def test_a_consumer_made_by_an_earlier_version_takes_over_its_limit_and_keeps_its_place(
+    monkeypatch, exchange: Exchange
+) -> None:
+    a, b = await exchange.link("a"), await exchange.link("b")
+    await a.publish([outgoing(envelope_subject("a", "b", "ROUTINE"), b"taken")])
+    await take(b, 1)
+    monkeypatch.setattr("broker.relay.hub._MAX_ACK_PENDING", 30_000)
+    await exchange.hub.apply(exchange.gateways)
+    administrator = await exchange.administrator()
+    for stream in ("HOT", "COLD", "RECEIPTS"):
+        infos = await administrator.jsm().consumers_info(stream)
+        assert {info.config.max_ack_pending for info in infos} == {30_000}
+    assert (await administrator.jsm().consumer_info("COLD", "b")).delivered.consumer_seq == 1
+
+
+async def test_thousands_of_held_deliveries_do_not_shut_a_lane(exchange: Exchange) -> None:
+    """A gateway holds what it cannot judge yet; what comes after and can be judged must still arrive."""
+    a = await exchange.link("a")
+    subject = envelope_subject("a", "b", "IMMEDIATE")
+    await a.publish([outgoing(subject, b"held %d" % number) for number in range(1500)])
+    await a.publish([outgoing(subject, b"can be judged")])
+    b = await exchange.link("b")
+    assert (await take(b, 1501, ack=False))[-1].payload == b"can be judged"
+
+
 async def test_releases_are_read_from_the_beginning_and_then_live(exchange: Exchange) -> None:
     await exchange.hub.publish_release("directory", 1, b"first")
     await exchange.hub.publish_release("rules", 1, b"second")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker.seal import cbor, encrypt_release, fingerprint, sign_document, unverified_payload
-from broker.trust import Minted, TrustError, TrustStore, UnknownAgencyError, mint_root, read_root
+from broker.trust import Minted, TrustError, TrustStore, UnknownAgencyError, mint_directory, mint_root, read_root
 from broker.trust.release import check_follows, release_payload
 from tests.trust.exchange import (
     AVERY,
@@ -25,6 +25,8 @@ from tests.trust.exchange import (
     entry,
     forged,
     founded,
+    gateway_keys,
+    gateways,
     officer,
     other_exchange,
     root,
@@ -275,6 +277,28 @@ def test_noise(raw: bytes, store: TrustStore) -> None:
     assert refusal(store, encrypt_release(root().fingerprint, raw)) == "not-a-release"
 
 
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        pytest.param(b"\x81" * 4_000_000 + b"\x00", id="nested arrays"),
+        pytest.param(cbor.head(cbor.ARRAY, 4_000_000) + b"\x80" * 4_000_000, id="millions of lists"),
+        pytest.param(cbor.head(cbor.MAP, 8) + b"\x01" + cbor.tstr("tearline release/1") + b"\x02\x65rules\x03\x01\x04\x40"
+                     + b"\x05\x00\x06\x00\x07\x60\x08" + cbor.head(cbor.ARRAY, 4_000_000) + b"\x80" * 4_000_000,
+                     id="inside a release"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("signers", [[STRANGER, officer("oscar", "x")], [AVERY]], ids=["strangers", "one officer"])
+def test_a_bomb_that_two_officers_did_not_sign_never_meets_the_decoder(
+    bomb: bytes, signers: Any, store: TrustStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = forged(bomb, signers, "rules")
+    decoded: list[int] = []
+    decode = cbor.decode
+    monkeypatch.setattr(cbor, "decode", lambda raw, **limits: (decoded.append(len(raw)), decode(raw, **limits))[1])
+    assert refusal(store, raw) in {"not-a-release", "bad-signature", "too-few-persons"}
+    assert decoded == []
+
+
 def test_signed_nonsense_is_not_used(store: TrustStore) -> None:
     assert store.rules is not None
     previous = store.rules.release
@@ -294,6 +318,20 @@ def test_a_directory_with_one_key_for_two_agencies_is_not_minted() -> None:
     ))  # fmt: skip
     with pytest.raises(TrustError) as refused:
         directory(listed=shared)
+    assert refused.value.code == "directory-invalid"
+
+
+@pytest.mark.parametrize("name", ["7", "0042", "a" * 64])
+def test_a_gateway_that_the_relay_could_not_address_is_not_minted(name: str) -> None:
+    with pytest.raises(TrustError) as refused:
+        mint_directory(
+            entries(),
+            gateways() | {name: gateway_keys(name).public},
+            root=root(),
+            previous=None,
+            officers=[AVERY, BLAKE],
+            created=NOW,
+        )
     assert refused.value.code == "directory-invalid"
 
 
