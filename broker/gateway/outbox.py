@@ -10,27 +10,35 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 import structlog
 
+from broker.gateway import control
+from broker.gateway.alarms import alarm
 from broker.gateway.bells import wait
 from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
+from broker.gateway.problems import ProblemError
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
 from broker.seal import NoticeSource, SealError, encode_envelope, make_notice
-from broker.store import audit, deliveries
+from broker.store import audit, bulletins, deliveries
 from broker.trust import TrustError
 
 log = structlog.get_logger()
 
+# FLASH and IMMEDIATE have a loop of their own: they wait for no answer about the others, however slow that stream is.
+URGENT = (3, 2)
+OTHERS = (1, 0)
 # One round: enough to share an fsync on the relay (above some 20 an atomic batch pays), few enough that a FLASH that
 # arrives meanwhile waits only for a round.
 ROUND = 64
+# Below this each envelope leaves as soon as its notices are made; from here on they share an fsync on the relay.
+MANY = 20
 # Above this an envelope is split by notices (the relay's limit is 1 MB, with headers).
 MAX_ENVELOPE = 900_000
 IDLE_SECONDS = 5.0
@@ -45,15 +53,24 @@ class _Packet:
     notices: tuple[bytes, ...]
 
 
-async def run(node: Node) -> None:
-    """Sends what is due, for ever."""
+async def urgent(node: Node) -> None:
+    """Sends what is FLASH or IMMEDIATE and due, for ever."""
+    await _run(node, URGENT)
+
+
+async def others(node: Node) -> None:
+    """Sends what is PRIORITY or ROUTINE and due, for ever."""
+    await _run(node, OTHERS)
+
+
+async def _run(node: Node, ranks: tuple[int, ...]) -> None:
     while True:
         rung = node.outbox.listen()
-        sent = await send_due(node)
+        sent = await send_due(node, ranks)
         if sent:
             continue
         pause = IDLE_SECONDS
-        upcoming = deliveries.next_attempt(node.store)
+        upcoming = deliveries.next_attempt(node.store, ranks)
         if upcoming is not None:
             pause = min(pause, max(0.05, (upcoming - node.now_ms()) / 1000))
         if not node.link.connected:
@@ -61,56 +78,97 @@ async def run(node: Node) -> None:
         await wait(rung, pause)
 
 
-async def send_due(node: Node) -> int:
+async def send_due(node: Node, ranks: tuple[int, ...]) -> int:
     """Sends one round; returns how many deliveries were tried."""
     if not node.link.connected:
         return 0
-    rows = deliveries.waiting(node.store, node.now_ms(), limit=ROUND)
-    if not rows:
-        return 0
-    packets: list[_Packet] = []
-    for _, grouped in itertools.groupby(rows, key=lambda row: (row["agency"], row["id"])):
-        group = list(grouped)
-        try:
-            packets += await _packets(node, group)
-        except (SealError, TrustError) as error:
-            await _postpone(node, group, error.code)
-    outcomes = await node.link.publish([packet.outgoing for packet in packets])
-    await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
+    rows = deliveries.waiting(node.store, node.now_ms(), limit=ROUND, ranks=ranks)
+    if len(rows) < MANY:
+        async with asyncio.TaskGroup() as group:
+            async for packet in _packets(node, rows):
+                group.create_task(_publish(node, [packet]))
+    else:
+        await _publish(node, [packet async for packet in _packets(node, rows)])
     return len(rows)
 
 
+async def _publish(node: Node, packets: list[_Packet]) -> None:
+    outcomes = await node.link.publish([packet.outgoing for packet in packets])
+    await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
+
+
 async def _postpone(node: Node, rows: list[sqlite3.Row], code: str) -> None:
-    """One bulletin that can't be sent now must not stand in the way of the others."""
+    """What can't be sent now must not stand in the way of the others."""
     node.metrics.alarms.labels(code="outbox-fault").inc()
     log.warning("bulletin cannot be sent now", bulletin=str(UUID(bytes=rows[0]["id"])), code=code)
     later = node.now_ms() + int(1000 * node.settings.retry_seconds[0])
     await node.store.write(lambda connection: deliveries.postpone(connection, rows, later))
 
 
-async def _packets(node: Node, rows: list[sqlite3.Row]) -> list[_Packet]:
-    agency, ident = rows[0]["agency"], bytes(rows[0]["id"])
-    copy = node.store.read_one("SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, ident))
+async def _packets(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Packet]:
+    for _, grouped in itertools.groupby(rows, key=lambda row: (row["agency"], row["id"])):
+        group = list(grouped)
+        try:
+            async for packet in _of_bulletin(node, group):
+                yield packet
+        except (SealError, TrustError) as error:
+            await _postpone(node, group, error.code)
+
+
+async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Packet]:
+    copy = bulletins.find(node.store, rows[0]["agency"], UUID(bytes=rows[0]["id"]))
     if copy is None or copy["body"] is None or copy["expires"] <= node.now_ms():
-        await node.store.write(lambda connection: _give_up(node, connection, rows, "expired"))
-        return []
+        await _give_up(node, rows, "delivery-given-up", "expired")
+        return
     left = [row for row in rows if not _may_receive(node, str(row["recipient"]))]
     if left:
         # Revoked since it was decided: no key is wrapped for it any more (DESIGN 7).
-        await node.store.write(lambda connection: _give_up(node, connection, left, "recipient-revoked"))
+        await _give_up(node, left, "delivery-given-up", "recipient-revoked")
         rows = [row for row in rows if row not in left]
+    if node.trust.rules is not None and copy["rules"] < node.trust.rules.floor:
+        # Every recipient would refuse it: those rules were withdrawn since.
+        await _decide_again(node, copy, rows)
+        return
     source = node.sources.of(copy)
     header, body = bytes(copy["header"]), bytes(copy["body"])
     expires = from_ms(copy["expires"])
-    packets: list[_Packet] = []
     for gateway, group in _by_gateway(rows):
         made: list[tuple[sqlite3.Row, bytes]] = []
         for row in group:
-            made.append((row, _notice(node, source, row)))
+            try:
+                made.append((row, _notice(node, source, row)))
+            except (SealError, TrustError) as error:
+                await _postpone(node, [row], error.code)
             await asyncio.sleep(0)  # a notice costs half a millisecond: let a FLASH's request in between
         subject = envelope_subject(node.settings.name, gateway, copy["precedence"])
-        packets += _split(subject, expires, (header, body), made)
-    return packets
+        for packet in _split(subject, expires, (header, body), made):
+            yield packet
+
+
+async def _decide_again(node: Node, copy: sqlite3.Row, rows: list[sqlite3.Row]) -> None:
+    """A bulletin is its author's to submit again; what only carries a word about one is made anew here."""
+    if not rows:
+        return
+    if copy["kind"] not in control.REFERENCE:
+        await _give_up(node, rows, "decide-again", "rules-floor")
+        return
+    agency, ident = str(copy["agency"]), bytes(copy["id"])
+    about = bulletins.find(node.store, agency, UUID(bytes=copy["supersedes"]))
+    recipients = tuple(str(row["recipient"]) for row in rows)
+    if about is None:
+        raise RuntimeError  # a control message is recorded after the bulletin it is about, and neither is deleted
+    note = node.sources.of(copy).addressees[recipients[0]].terms.note
+    try:
+        message = control.prepare(node, kind=copy["kind"], about=about, recipients=recipients, note=note)
+    except ProblemError as problem:
+        await _postpone(node, rows, problem.code)
+        return
+
+    def replace(connection: sqlite3.Connection) -> None:
+        deliveries.withdraw(connection, agency, ident, recipients)
+        control.record(node, connection, message, status=str(copy["status"]))
+
+    await node.store.write(replace)
 
 
 def _may_receive(node: Node, agency: str) -> bool:
@@ -133,6 +191,8 @@ def _by_gateway(rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row
 def _split(
     subject: str, expires: datetime, sealed: tuple[bytes, bytes], made: list[tuple[sqlite3.Row, bytes]]
 ) -> list[_Packet]:
+    if not made:
+        return []
     header, body = sealed
     room = max(1, (MAX_ENVELOPE - len(header) - len(body)) // max(len(notice) + 8 for _, notice in made))
     packets = []
@@ -174,16 +234,27 @@ def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], ou
             )
 
 
-def _give_up(node: Node, connection: sqlite3.Connection, rows: list[sqlite3.Row], code: str) -> None:
-    for row in rows:
-        agency, ident, recipient = str(row["agency"]), bytes(row["id"]), str(row["recipient"])
-        deliveries.give_up(connection, agency=agency, bulletin=ident, recipient=recipient, code=code, at=node.now_ms())
-        audit.record(
-            connection,
-            agency=agency,
-            at=node.now_ms(),
-            event="delivery given up",
-            bulletin=UUID(bytes=ident),
-            peer=recipient,
-            detail={"code": code},
-        )
+async def _give_up(node: Node, rows: list[sqlite3.Row], what: str, code: str) -> None:
+    """Ends deliveries that no repetition can bring about; a person at the originator is told whom to telephone."""
+
+    def end(connection: sqlite3.Connection) -> None:
+        for row in rows:
+            agency, ident, recipient, now = str(row["agency"]), bytes(row["id"]), str(row["recipient"]), node.now_ms()
+            if not deliveries.give_up(
+                connection, agency=agency, bulletin=ident, recipient=recipient, code=code, at=now
+            ):
+                continue
+            alarm(node, connection, agency=agency, bulletin=ident, recipient=recipient, what=what, code=code)
+            audit.record(
+                connection,
+                agency=agency,
+                at=now,
+                event="delivery given up",
+                bulletin=UUID(bytes=ident),
+                peer=recipient,
+                detail={"code": code},
+            )
+
+    await node.store.write(end)
+    node.events.ring()
+    node.deadlines.ring()

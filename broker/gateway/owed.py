@@ -1,37 +1,32 @@
-"""Receipts this gateway owes: claimed once per rung, sent in signed batches to each originator.
-
-At a few hundred deliveries a second a signature for each receipt would cost more than the deliveries. So receipts to
-one originator that are ready together are signed and sealed together.
-"""
+"""Receipts this gateway owes: claimed once per rung, made where the keys for them are, dropped by name or never."""
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import sqlite3
-from datetime import timedelta
 from uuid import UUID
 
-import structlog
-
-from broker.gateway.bells import wait
-from broker.gateway.clock import from_ms
+from broker.gateway.clock import from_ms, to_ms
 from broker.gateway.core import Node
-from broker.relay.publisher import Outgoing
-from broker.relay.subjects import receipt_subject
-from broker.seal import Claim, SealError, Witness, make_receipts
+from broker.seal import Claim, PublicKey, SealError, Witness, make_receipts
 from broker.store import audit, bulletins, claims
 from broker.trust import TrustError
 
-log = structlog.get_logger()
-
-BATCH = 200
-GATHER_SECONDS = 0.1
-PAUSE_SECONDS = 0.1
-IDLE_SECONDS = 5.0
-PUT_OFF_MS = 1000
-TRANSIT = timedelta(days=7)
 URGENT = frozenset({"FLASH", "IMMEDIATE"})
+# What keeps one receipt from being made: its keys do not open, its words do not fit, its row is damaged.
+FAULTS = (SealError, TrustError, LookupError, ValueError)
+
+
+def kem_of(node: Node, agency: str) -> PublicKey:
+    """The key that receipts to an agency are sealed to.
+
+    Raises:
+        TrustError: ``no-kem-key``: it has left the exchange or was revoked; nothing is sealed to it any more.
+        Hold: there is no directory at all yet.
+    """
+    public = node.signer(agency)
+    if public is None or public.revoked or not public.kem:
+        raise TrustError("no-kem-key", f"the directory has no key to seal to for `{agency}`")
+    return public.kem[0]
 
 
 def owe(
@@ -64,77 +59,24 @@ def owe(
     return True
 
 
-async def run(node: Node) -> None:
-    """Sends owed receipts, for ever."""
-    while True:
-        rung = node.claims.listen()
-        if not node.link.connected:
-            await wait(rung, 0.2)
-            continue
-        rows = claims.unsent(node.store, node.now_ms(), limit=BATCH)
-        if not rows:
-            await wait(rung, IDLE_SECONDS)
-            continue
-        if not rows[0]["urgent"] and len(rows) < BATCH:
-            await asyncio.sleep(GATHER_SECONDS)
-            rows = claims.unsent(node.store, node.now_ms(), limit=BATCH)
-        await _send(node, rows)
-        # The first receipt of a FLASH goes at once; under load the next ones gather, so that signing stays cheap.
-        await asyncio.sleep(PAUSE_SECONDS)
+def code_of(error: Exception) -> str:
+    """What went wrong, for the record."""
+    return error.code if isinstance(error, SealError | TrustError) else type(error).__name__
 
 
-async def _send(node: Node, rows: list[sqlite3.Row]) -> None:
-    packets: list[tuple[Outgoing, list[int]]] = []
-    put_off: list[int] = []
-    rows = sorted(rows, key=lambda row: (row["agency"], row["originator"]))
-    for (agency, originator), group in itertools.groupby(rows, key=lambda row: (row["agency"], row["originator"])):
-        batch = list(group)
-        try:
-            packets += _packets(node, agency, originator, batch)
-        except (SealError, TrustError) as error:
-            # An originator that left the exchange, or a row that cannot be opened, holds up nobody else's receipts.
-            log.warning("receipts cannot be made now", originator=originator, code=error.code)
-            node.metrics.alarms.labels(code="receipts-fault").inc()
-            put_off += [int(row["number"]) for row in batch]
-        await asyncio.sleep(0)
-    outcomes = await node.link.publish([outgoing for outgoing, _ in packets])
-    done: list[int] = []
-    for (_, numbers), outcome in zip(packets, outcomes, strict=True):
-        (done if outcome.state in ("relayed", "duplicate") else put_off).extend(numbers)
-    now = node.now_ms()
-
-    def note(connection: sqlite3.Connection) -> None:
-        claims.sent(connection, done, now)
-        claims.postpone(connection, put_off, now + PUT_OFF_MS)
-
-    await node.store.write(note)
-
-
-def _packets(node: Node, agency: str, originator: str, batch: list[sqlite3.Row]) -> list[tuple[Outgoing, list[int]]]:
-    ready = [(bytes(row["payload"]), [row]) for row in batch if row["payload"] is not None]
-    loose = [row for row in batch if row["payload"] is None]
-    if loose and (payload := _batch(node, agency, originator, loose)) is not None:
-        ready.append((payload, loose))
-    subject = receipt_subject(node.settings.name, node.gateway_of(originator))
-    expires = node.now() + TRANSIT
-    return [
-        (Outgoing(subject=subject, payload=payload, expires_at=expires), [int(row["number"]) for row in carried])
-        for payload, carried in ready
-    ]
-
-
-def _batch(node: Node, agency: str, originator: str, rows: list[sqlite3.Row]) -> bytes | None:
-    made: list[tuple[Witness, Claim]] = []
-    for row in rows:
-        ident = bytes(row["id"])
-        copy = node.store.read_one("SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, ident))
-        if copy is None or copy["keyring_sealed"] is None:
-            continue
-        made.append((witness_of(node, copy), _claim(node, row)))
-    if not made:
-        return None
-    kem = node.trust.signer(originator).kem[0]
-    return make_receipts(node.keys[agency].signing, agency, kem, originator, made)
+def record_dropped(
+    connection: sqlite3.Connection, agency: str, originator: str, bulletin: bytes, *, at: int, detail: dict[str, str]
+) -> None:
+    """Records a receipt that nobody can be sent any more."""
+    audit.record(
+        connection,
+        agency=agency,
+        at=at,
+        event="receipt dropped",
+        bulletin=UUID(bytes=bulletin),
+        peer=originator,
+        detail=detail,
+    )
 
 
 def witness_of(node: Node, copy: sqlite3.Row) -> Witness:
@@ -143,7 +85,8 @@ def witness_of(node: Node, copy: sqlite3.Row) -> Witness:
     return Witness.decode(keyring)
 
 
-def _claim(node: Node, row: sqlite3.Row) -> Claim:
+def claim_of(node: Node, row: sqlite3.Row) -> Claim:
+    """What a receipt says."""
     words = node.vault.open_words(
         row["agency"], row["storage_key"], row["words_sealed"], "words", bytes(row["id"]), row["rung"]
     )
@@ -161,50 +104,62 @@ def purge_with_receipt(node: Node, connection: sqlite3.Connection, copy: sqlite3
     """Makes a recalled copy unreadable and says so to its originator, in the caller's transaction.
 
     The keyring both opens the body and makes receipts. So every receipt of this bulletin, the last one included, is
-    made now, in one batch, and the keyring is destroyed with the body.
+    made now, in one batch, and the keyring is destroyed with the body. It is destroyed also when no receipt can be
+    made: for an originator that left the exchange, or under a storage key that is gone.
     """
-    agency, ident = str(copy["agency"]), bytes(copy["id"])
+    agency, ident, sender = str(copy["agency"]), bytes(copy["id"]), str(copy["sender"])
     number = bulletins.climb(connection, agency, ident, "purged")
     if number is None:
         return
     at = node.now_ms()
-    witness = witness_of(node, copy)
-    made = [(witness, _claim(node, row)) for row in claims.of_bulletin(connection, agency, ident)]
-    made.append((witness, Claim(rung="purged", seq=number, time=from_ms(at))))
-    kem = node.trust.signer(str(copy["sender"])).kem[0]
-    claims.replace_all(connection, agency, ident)
-    claims.add(
-        connection,
-        agency=agency,
-        originator=str(copy["sender"]),
-        bulletin=ident,
-        rung="purged",
-        seq=number,
-        at=at,
-        urgent=True,
-        words_sealed=None,
-        storage_key=str(copy["storage_key"]),
-        payload=make_receipts(node.keys[agency].signing, agency, kem, str(copy["sender"]), made),
-    )
+    last = Claim(rung="purged", seq=number, time=from_ms(at))
+    try:
+        kem, witness = kem_of(node, sender), witness_of(node, copy)
+        made = [(witness, claim_of(node, row)) for row in claims.of_bulletin(connection, agency, ident)]
+        payload = make_receipts(node.keys[agency].signing, agency, kem, sender, [*made, (witness, last)])
+    except FAULTS as error:
+        claims.replace_all(connection, agency, ident)
+        record_dropped(connection, agency, sender, ident, at=at, detail={"rung": "purged", "code": code_of(error)})
+    else:
+        claims.replace_all(connection, agency, ident)
+        _add_made(connection, witness, last, payload, bulletin=ident, key_name=str(copy["storage_key"]))
     bulletins.purge(connection, agency, ident, at=at)
-    audit.record(connection, agency=agency, at=at, event="purged", bulletin=UUID(bytes=ident), peer=str(copy["sender"]))
+    audit.record(connection, agency=agency, at=at, event="purged", bulletin=UUID(bytes=ident), peer=sender)
 
 
 def owe_refusal(node: Node, connection: sqlite3.Connection, agency: str, witness: Witness, code: str) -> None:
     """Queues a signed refusal. There is no copy to keep its keys with, so the receipt is made at once."""
     at = node.now_ms()
-    kem = node.trust.signer(witness.sender).kem[0]
     claim = Claim(rung="refused", seq=1, time=from_ms(at), code=code)
+    try:
+        kem = kem_of(node, witness.sender)
+    except TrustError as error:
+        detail = {"rung": "refused", "code": error.code}
+        record_dropped(connection, agency, witness.sender, witness.id, at=at, detail=detail)
+        return
+    payload = make_receipts(node.keys[agency].signing, agency, kem, witness.sender, [(witness, claim)])
+    _add_made(connection, witness, claim, payload, bulletin=witness.id)
+
+
+def _add_made(
+    connection: sqlite3.Connection,
+    witness: Witness,
+    claim: Claim,
+    payload: bytes,
+    *,
+    bulletin: bytes,
+    key_name: str = "",
+) -> None:
     claims.add(
         connection,
-        agency=agency,
+        agency=witness.recipient,
         originator=witness.sender,
-        bulletin=witness.id,
-        rung="refused",
-        seq=1,
-        at=at,
+        bulletin=bulletin,
+        rung=claim.rung,
+        seq=claim.seq,
+        at=to_ms(claim.time),
         urgent=True,
         words_sealed=None,
-        storage_key="",
-        payload=make_receipts(node.keys[agency].signing, agency, kem, witness.sender, [(witness, claim)]),
+        storage_key=key_name,
+        payload=payload,
     )

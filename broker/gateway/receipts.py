@@ -4,59 +4,85 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 
+from broker.gateway.alarms import alarm, contact_of
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
 from broker.seal import Receipt, SealError, check_receipt, open_receipts, receipts_kid
 from broker.store import audit, bulletins, claims, deliveries, events
+from broker.trust import TrustError
 
 log = structlog.get_logger()
 
 
+# The signer may be new, or may have new keys: our directory may be the one that is late.
+MAY_BE_LATE = frozenset({"receipt-unknown-signer", "receipt-signature-set"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A receipt that holds, the bulletin it is about, and its words sealed for that bulletin's place on the disk."""
+
+    copy: sqlite3.Row
+    receipt: Receipt
+    person_sealed: bytes | None
+    words: tuple[bytes, str] | None
+
+
 async def take(node: Node, payload: bytes) -> None:
-    """Enters a batch of receipts.
+    """Enters a batch of receipts. One that does not hold keeps none of the others out.
 
     Raises:
-        SealError: not for us, not signed by a member, or malformed: nothing of it is entered.
+        Hold: there is no directory yet to judge by.
+        SealError: nothing of it is entered. A code in ``MAY_BE_LATE`` may become right with the next directory; any
+            other never will: not for us, not signed by its recipient, or malformed.
     """
-    keys, receipts = _open(node, payload)
+    agency, receipts = _open(node, payload)
     digest = hashlib.sha256(payload).digest()
-    entries: list[tuple[sqlite3.Row, Receipt]] = []
-    for receipt in receipts:
-        copy = bulletins.find_by_header(node.store, keys, receipt.hh)
-        if copy is None:
-            node.metrics.refused.labels(where="receipt", code="receipt-unknown-bulletin").inc()
-            continue
-        try:
-            check_receipt(receipt, node.sources.of(copy).secrets)
-        except SealError as error:
-            node.metrics.refused.labels(where="receipt", code=error.code).inc()
-            log.warning("receipt refused", code=error.code, signer=receipt.recipient)
-            continue
-        entries.append((copy, receipt))
+    entries = [entry for receipt in receipts if (entry := _checked(node, agency, receipt)) is not None]
     if not entries:
         return
 
     def enter(connection: sqlite3.Connection) -> None:
-        key_name = node.vault.key_for(keys, "administrative", node.now())
+        fresh = [_enter(node, connection, entry) for entry in entries]
+        if not any(fresh):
+            return  # said before: the evidence for it is kept
+        key_name = node.vault.key_for(agency, "administrative", node.now())
         claims.keep_evidence(
             connection,
             digest=digest,
-            agency=keys,
-            signer=entries[0][1].recipient,
+            agency=agency,
+            signer=entries[0].receipt.recipient,
             at=node.now_ms(),
-            document_sealed=node.vault.seal(keys, key_name, payload, "evidence", digest),
+            document_sealed=node.vault.seal(agency, key_name, payload, "evidence", digest),
             storage_key=key_name,
         )
-        for copy, receipt in entries:
-            _enter(node, connection, copy, receipt)
 
     await node.store.write(enter)
     node.events.ring()
     node.deadlines.ring()
+
+
+def _checked(node: Node, agency: str, receipt: Receipt) -> _Entry | None:
+    copy = bulletins.find_by_header(node.store, agency, receipt.hh)
+    if copy is None:
+        node.metrics.refused.labels(where="receipt", code="receipt-unknown-bulletin").inc()
+        return None
+    ident, key_name = bytes(copy["id"]), str(copy["storage_key"])
+    said = {name: value for name in ("person", "note") if (value := getattr(receipt, name))}
+    try:
+        check_receipt(receipt, node.sources.of(copy).secrets)
+        person = node.vault.seal_words(agency, key_name, said, "receipt", ident, receipt.recipient) if said else None
+        words = (node.vault.seal_words(agency, key_name, said, "event", ident), key_name) if said else None
+    except (SealError, TrustError) as error:
+        node.metrics.refused.labels(where="receipt", code=error.code).inc()
+        log.warning("receipt refused", code=error.code, signer=receipt.recipient)
+        return None
+    return _Entry(copy=copy, receipt=receipt, person_sealed=person, words=words)
 
 
 def _open(node: Node, payload: bytes) -> tuple[str, list[Receipt]]:
@@ -67,11 +93,10 @@ def _open(node: Node, payload: bytes) -> tuple[str, list[Receipt]]:
     raise SealError("receipt-not-mine")
 
 
-def _enter(node: Node, connection: sqlite3.Connection, copy: sqlite3.Row, receipt: Receipt) -> None:
-    agency, ident, key_name = str(copy["agency"]), bytes(copy["id"]), str(copy["storage_key"])
-    words = {name: value for name in ("person", "note") if (value := getattr(receipt, name))}
-    sealed = node.vault.seal_words(agency, key_name, words, "receipt", ident, receipt.recipient) if words else None
-    at = to_ms(receipt.time)
+def _enter(node: Node, connection: sqlite3.Connection, entry: _Entry) -> bool:
+    copy, receipt = entry.copy, entry.receipt
+    agency, ident = str(copy["agency"]), bytes(copy["id"])
+    at, refused = to_ms(receipt.time), receipt.rung == "refused"
     fresh = deliveries.climbed(
         connection,
         agency=agency,
@@ -79,11 +104,11 @@ def _enter(node: Node, connection: sqlite3.Connection, copy: sqlite3.Row, receip
         recipient=receipt.recipient,
         rung=receipt.rung,
         at=at,
-        person_sealed=sealed,
+        person_sealed=entry.person_sealed,
         code=receipt.code or None,
     )
     if not fresh:
-        return
+        return False
     detail = {"recipient": receipt.recipient, "rung": receipt.rung, "code": receipt.code}
     audit.record(
         connection,
@@ -97,13 +122,24 @@ def _enter(node: Node, connection: sqlite3.Connection, copy: sqlite3.Row, receip
     events.append(
         connection,
         agency=agency,
-        event="receipt" if receipt.rung != "refused" else "refused",
+        event="refused" if refused else "receipt",
         at=node.now_ms(),
         bulletin=UUID(bytes=ident),
-        detail=detail,
-        words=(node.vault.seal_words(agency, key_name, words, "event", ident), key_name) if words else None,
+        detail={**detail, "contact": contact_of(node, receipt.recipient)} if refused else detail,
+        words=entry.words,
     )
+    if refused:
+        alarm(
+            node,
+            connection,
+            agency=agency,
+            bulletin=ident,
+            recipient=receipt.recipient,
+            what="delivery-refused",
+            code=receipt.code,
+        )
     node.metrics.receipts.labels(rung=receipt.rung).inc()
     if receipt.rung == "stored":
         seconds = max(0.0, (at - int(copy["created"])) / 1000)
         node.metrics.delivery.labels(precedence=copy["precedence"]).observe(seconds)
+    return True

@@ -41,6 +41,8 @@ class Sources:
 
     def keep(self, agency: str, bulletin: bytes, source: NoticeSource) -> NoticeSource:
         """Keeps a source that was just made: what was accepted is about to be sent."""
+        if (replaced := self._kept.pop((agency, bulletin), None)) is not None:
+            self._recipients -= len(replaced.addressees)
         self._kept[agency, bulletin] = source
         self._recipients += len(source.addressees)
         while self._kept and (len(self._kept) > MAX_BULLETINS or self._recipients > MAX_RECIPIENTS):

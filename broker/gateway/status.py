@@ -31,11 +31,11 @@ def report(node: Node, agency: str) -> dict[str, Any]:
                 "bulletin": str(UUID(bytes=row["id"])),
                 "recipient": row["recipient"],
                 "state": row["state"],
+                "code": row["code"],
                 "due": text(row["due"]),
                 "escalated": row["escalated"] is not None,
             }
-            for row in deliveries.late(node.store, node.now_ms(), limit=SHOWN)
-            if row["agency"] == agency
+            for row in deliveries.late(node.store, agency, node.now_ms(), limit=SHOWN)
         ],
         "alarms": _alarms(node),
     }

@@ -39,22 +39,43 @@ def add(
 
 
 def of_bulletin(connection: sqlite3.Connection, agency: str, bulletin: bytes) -> list[sqlite3.Row]:
-    """Every receipt of one bulletin, sent or not."""
+    """Every receipt of one bulletin that is still to be made from its keyring, sent or not.
+
+    Ready-made ones are no part of it: a refusal is filed under an envelope's id, which its sender chose freely and may
+    have taken from another bulletin.
+    """
     return connection.execute(
-        "SELECT * FROM claims WHERE agency = ? AND id = ? ORDER BY number", (agency, bulletin)
+        "SELECT * FROM claims WHERE agency = ? AND id = ? AND payload IS NULL ORDER BY number", (agency, bulletin)
     ).fetchall()
 
 
 def replace_all(connection: sqlite3.Connection, agency: str, bulletin: bytes) -> None:
-    """Forgets a bulletin's receipts: one ready-made batch takes their place."""
-    connection.execute("DELETE FROM claims WHERE agency = ? AND id = ?", (agency, bulletin))
+    """Forgets what ``of_bulletin`` lists: one ready-made batch takes its place."""
+    connection.execute("DELETE FROM claims WHERE agency = ? AND id = ? AND payload IS NULL", (agency, bulletin))
 
 
-def unsent(database: Database, now: int, *, limit: int) -> list[sqlite3.Row]:
-    """Receipts to send, urgent bulletins' first."""
-    return database.read(
-        "SELECT * FROM claims WHERE sent IS NULL AND not_before <= ? ORDER BY urgent DESC, number LIMIT ?", (now, limit)
-    )
+UNSENT = (
+    "SELECT * FROM claims WHERE sent IS NULL AND urgent = ? AND not_before <= ? ORDER BY not_before, number LIMIT ?"
+)
+
+
+def unsent(database: Database, now: int, *, urgent: bool, limit: int) -> list[sqlite3.Row]:
+    """Receipts to send, of urgent bulletins or of the others, oldest first."""
+    return database.read(UNSENT, (int(urgent), now, limit))
+
+
+NEXT_UNSENT = "SELECT min(not_before) AS at FROM claims WHERE sent IS NULL AND urgent = ?"
+
+
+def next_unsent(database: Database, *, urgent: bool) -> int | None:
+    """When the next receipt that was put off is to be tried."""
+    row = database.read_one(NEXT_UNSENT, (int(urgent),))
+    return int(row["at"]) if row and row["at"] is not None else None
+
+
+def drop(connection: sqlite3.Connection, numbers: list[int]) -> None:
+    """Forgets receipts that nobody can be sent any more; the caller records it."""
+    connection.executemany("DELETE FROM claims WHERE number = ?", [(number,) for number in numbers])
 
 
 def postpone(connection: sqlite3.Connection, numbers: list[int], until: int) -> None:

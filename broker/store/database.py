@@ -65,6 +65,7 @@ class Database:
         """Opens or creates the file and brings its schema up to date."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = _lock(path.with_name(path.name + ".lock"))
+        _make_private(path)
         try:
             writer = _connect(path)
             migrate(writer)
@@ -74,7 +75,6 @@ class Database:
             raise StoreError("store-locked", f"the store is in use or unreadable: {error}") from error
         except sqlite3.DatabaseError as error:
             raise StoreError("store-unreadable", "the store is not a database of this software") from error
-        path.chmod(0o600)
         return cls(path, writer, _connect(path), lock)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -163,6 +163,15 @@ def _lock(path: Path) -> int:
         os.close(descriptor)
         raise StoreError("store-locked", f"another process uses {path.name.removesuffix('.lock')}") from error
     return descriptor
+
+
+def _make_private(path: Path) -> None:
+    # Before SQLite opens it: SQLite gives the -wal and -shm files it makes the mode of the database
+    # (sqlite.org/wal.html), and what one of them held when it was readable cannot be taken back.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

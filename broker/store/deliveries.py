@@ -11,6 +11,8 @@ from broker.store.rows import insert
 
 # States in which the envelope is still on its way; every later one means the recipient's signed word is in.
 ON_THE_WAY = ("queued", "relayed")
+# Ranks of precedence, most urgent first: FLASH, IMMEDIATE, PRIORITY, ROUTINE.
+RANKS = (3, 2, 1, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,27 +29,34 @@ class NewDelivery:
     created: int
     due: int | None
     state: str = "queued"
-    next_attempt: int | None = 0
 
 
 def add(connection: sqlite3.Connection, delivery: NewDelivery) -> None:
-    """Queues one delivery."""
-    insert(connection, "deliveries", asdict(delivery))
+    """Queues one delivery, to be sent at once."""
+    insert(connection, "deliveries", {**asdict(delivery), "next_attempt": delivery.created})
 
 
-def waiting(database: Database, now: int, *, limit: int) -> list[sqlite3.Row]:
-    """Deliveries to send now: the most urgent first, then the oldest."""
-    return database.read(
-        "SELECT * FROM deliveries WHERE next_attempt IS NOT NULL AND next_attempt <= ? "
-        "ORDER BY rank DESC, created, agency, id LIMIT ?",
-        (now, limit),
-    )
+# One rank at a time, so that the index leads straight to what is due: rows that wait for their receipt are not read.
+WAITING = (
+    "SELECT * FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt <= ? "
+    "ORDER BY next_attempt, created, agency, id LIMIT ?"
+)
+NEXT_ATTEMPT = "SELECT min(next_attempt) AS at FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL"
 
 
-def next_attempt(database: Database) -> int | None:
-    """When the next delivery is to be tried."""
-    row = database.read_one("SELECT min(next_attempt) AS at FROM deliveries WHERE next_attempt IS NOT NULL")
-    return int(row["at"]) if row and row["at"] is not None else None
+def waiting(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] = RANKS) -> list[sqlite3.Row]:
+    """Deliveries of these ranks to send now: the most urgent first, then those due longest."""
+    rows: list[sqlite3.Row] = []
+    for rank in ranks:
+        if len(rows) < limit:
+            rows += database.read(WAITING, (rank, now, limit - len(rows)))
+    return rows
+
+
+def next_attempt(database: Database, ranks: tuple[int, ...] = RANKS) -> int | None:
+    """When the next delivery of these ranks is to be tried."""
+    found = (database.read_one(NEXT_ATTEMPT, (rank,)) for rank in ranks)
+    return min((int(row["at"]) for row in found if row is not None and row["at"] is not None), default=None)
 
 
 def sent(
@@ -83,13 +92,18 @@ def postpone(connection: sqlite3.Connection, rows: list[sqlite3.Row], until: int
 
 def give_up(
     connection: sqlite3.Connection, *, agency: str, bulletin: bytes, recipient: str, code: str, at: int
-) -> None:
-    """Ends a delivery without a receipt: past its transit life, or to an agency that was revoked."""
-    connection.execute(
+) -> bool:
+    """Ends a delivery without a receipt: past its transit life, or to an agency that was revoked.
+
+    Returns:
+        False when a receipt or a withdrawal came first.
+    """
+    cursor = connection.execute(
         "UPDATE deliveries SET state = 'refused', refused = ?, code = ?, next_attempt = NULL, notice = NULL "
         "WHERE agency = ? AND id = ? AND recipient = ? AND state IN ('queued', 'relayed')",
         (at, code, agency, bulletin, recipient),
     )
+    return cursor.rowcount > 0
 
 
 def climbed(
@@ -103,18 +117,22 @@ def climbed(
     person_sealed: bytes | None = None,
     code: str | None = None,
 ) -> bool:
-    """Enters a verified receipt; False when that rung was entered before. A refusal ends the delivery."""
-    column = rung if rung in RUNGS else "refused"
+    """Enters a verified receipt; False when that rung was entered before.
+
+    A refusal ends the delivery; a rung climbed later lifts it, and one climbed before makes it void.
+    """
     row = connection.execute(
         "SELECT * FROM deliveries WHERE agency = ? AND id = ? AND recipient = ?", (agency, bulletin, recipient)
     ).fetchone()
-    if row is None or row[column] is not None:
+    column = rung if rung in RUNGS else "refused"
+    if row is None or row[column] is not None or (column == "refused" and row["state"] in RUNGS):
         return False
     state = row["state"]
-    higher = state not in RUNGS or (rung in RUNGS and RUNGS.index(rung) > RUNGS.index(state))
+    higher = state not in RUNGS or RUNGS.index(rung) > RUNGS.index(state)
+    lifted = "refused = NULL, code = ?" if column != "refused" else "code = coalesce(?, code)"
     # The column name is one of RUNGS or "refused": never input.
     connection.execute(
-        f"UPDATE deliveries SET {column} = ?, state = ?, code = coalesce(?, code), "  # noqa: S608
+        f"UPDATE deliveries SET {column} = ?, state = ?, {lifted}, "  # noqa: S608
         "next_attempt = NULL, notice = NULL, "
         "person_sealed = coalesce(?, person_sealed) WHERE agency = ? AND id = ? AND recipient = ?",
         (at, column if higher else state, code, person_sealed, agency, bulletin, recipient),
@@ -132,35 +150,42 @@ def withdraw(connection: sqlite3.Connection, agency: str, bulletin: bytes, recip
     only = f" AND recipient IN ({', '.join('?' * len(recipients))})" if recipients else ""
     connection.execute(
         "UPDATE deliveries SET due = NULL, next_attempt = NULL, notice = NULL, "  # noqa: S608 - marks only
-        "state = CASE WHEN state IN ('queued', 'relayed') THEN 'withdrawn' ELSE state END "
+        "state = CASE WHEN state IN ('queued', 'relayed', 'refused') THEN 'withdrawn' ELSE state END "
         f"WHERE agency = ? AND id = ?{only}",
         (agency, bulletin, *recipients),
     )
 
 
+OVERDUE = (
+    "SELECT agency, id, recipient, state, code, due FROM deliveries "
+    "WHERE due IS NOT NULL AND due <= ? AND acknowledged IS NULL AND escalated IS NULL ORDER BY due"
+)
+NEXT_DUE = (
+    "SELECT min(due) AS at FROM deliveries "
+    "WHERE due IS NOT NULL AND due > ? AND acknowledged IS NULL AND escalated IS NULL"
+)
+
+
 def overdue(database: Database, now: int) -> list[sqlite3.Row]:
-    """Deliveries whose person has not acknowledged in time and that were not escalated yet."""
-    return database.read(
-        "SELECT d.*, b.control_number, b.precedence, b.recalled FROM deliveries d JOIN bulletins b USING (agency, id) "
-        "WHERE d.due IS NOT NULL AND d.due <= ? AND d.acknowledged IS NULL AND d.escalated IS NULL "
-        "AND d.refused IS NULL",
-        (now,),
-    )
+    """Deliveries whose person has not acknowledged in time and that were not escalated yet.
+
+    Refused and given up ones count too: nobody there has read the bulletin.
+    """
+    return database.read(OVERDUE, (now,))
 
 
-def next_due(database: Database) -> int | None:
-    """The next acknowledgement deadline."""
-    row = database.read_one(
-        "SELECT min(due) AS at FROM deliveries WHERE due IS NOT NULL AND acknowledged IS NULL AND escalated IS NULL "
-        "AND refused IS NULL"
-    )
+def next_due(database: Database, *, after: int) -> int | None:
+    """The next acknowledgement deadline behind ``after``."""
+    row = database.read_one(NEXT_DUE, (after,))
     return int(row["at"]) if row and row["at"] is not None else None
 
 
 def escalated(connection: sqlite3.Connection, *, agency: str, bulletin: bytes, recipient: str, at: int) -> bool:
-    """Marks the escalation; False when it was marked before."""
+    """Marks the escalation; False when it was marked, acknowledged or recalled before."""
     cursor = connection.execute(
-        "UPDATE deliveries SET escalated = ? WHERE agency = ? AND id = ? AND recipient = ? AND escalated IS NULL",
+        "UPDATE deliveries SET escalated = ? WHERE agency = ? AND id = ? AND recipient = ? AND escalated IS NULL "
+        "AND acknowledged IS NULL AND due IS NOT NULL AND NOT EXISTS (SELECT 1 FROM bulletins "
+        "WHERE bulletins.agency = deliveries.agency AND bulletins.id = deliveries.id AND recalled IS NOT NULL)",
         (at, agency, bulletin, recipient),
     )
     return cursor.rowcount > 0
@@ -176,10 +201,18 @@ def backlog(database: Database) -> sqlite3.Row:
     return row
 
 
-def late(database: Database, now: int, *, limit: int) -> list[sqlite3.Row]:
-    """Deliveries past their deadline, or unconfirmed although relayed: what an operator must look at."""
-    return database.read(
-        "SELECT agency, id, recipient, state, created, due, escalated FROM deliveries WHERE acknowledged IS NULL "
-        "AND due IS NOT NULL AND due <= ? AND refused IS NULL ORDER BY due LIMIT ?",
-        (now, limit),
-    )
+_SHOWN = "SELECT agency, id, recipient, state, code, created, due, refused, escalated FROM deliveries "
+LATE = (
+    f"{_SHOWN}WHERE agency = ? AND acknowledged IS NULL AND due IS NOT NULL AND due <= ? AND state <> 'refused' "
+    "ORDER BY due DESC LIMIT ?"
+)
+REFUSED = f"{_SHOWN}WHERE agency = ? AND state = 'refused' AND acknowledged IS NULL ORDER BY refused DESC LIMIT ?"
+
+
+def late(database: Database, agency: str, now: int, *, limit: int) -> list[sqlite3.Row]:
+    """What an operator of this agency must look at, newest first.
+
+    Deliveries past their deadline without an acknowledgement, and those refused or given up, with a deadline or not.
+    """
+    rows = database.read(LATE, (agency, now, limit)) + database.read(REFUSED, (agency, limit))
+    return sorted(rows, key=lambda row: int(row["refused"] or row["due"]), reverse=True)[:limit]

@@ -147,13 +147,13 @@ async def test_resending_queues_every_receipt_again(database: Database) -> None:
         )  # fmt: skip
 
     await database.write(owe)
-    numbers = [row["number"] for row in claims.unsent(database, 9, limit=9)]
+    numbers = [row["number"] for row in claims.unsent(database, 9, urgent=False, limit=9)]
     await database.write(lambda c: claims.sent(c, numbers, 2))
-    assert claims.unsent(database, 9, limit=9) == []
+    assert claims.unsent(database, 9, urgent=False, limit=9) == []
 
     await database.write(lambda c: claims.again(c, "a-pd", ID.bytes))
 
-    assert [row["number"] for row in claims.unsent(database, 9, limit=9)] == numbers
+    assert [row["number"] for row in claims.unsent(database, 9, urgent=False, limit=9)] == numbers
 
 
 async def _audit(database: Database, count: int) -> None:

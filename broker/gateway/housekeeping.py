@@ -1,0 +1,39 @@
+"""What this gateway may forget, forgotten once a minute and in small writes: never on the way of a bulletin."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from broker.gateway.core import Node
+from broker.store import prune
+
+EVERY_SECONDS = 60.0
+# An Idempotency-Key protects a client's repetition, and no client repeats for longer.
+IDEMPOTENCY_KEPT = timedelta(hours=24)
+# No envelope lives longer than 30 days in transit, and its replay key is kept 24 hours more: what is older than both
+# together can be neither sent again nor asked for again.
+REPLAY_HORIZON = timedelta(days=31)
+
+
+async def run(node: Node) -> None:
+    """Tidies, for ever."""
+    while True:
+        await tidy(node)
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def tidy(node: Node) -> None:
+    """Forgets everything that is old now."""
+    now = node.now_ms()
+    horizon = now - REPLAY_HORIZON // timedelta(milliseconds=1)
+    await _prune(node, prune.IDEMPOTENCY, now - IDEMPOTENCY_KEPT // timedelta(milliseconds=1))
+    await _prune(node, prune.REPLAY, now)
+    for statement in (prune.CLAIMS, prune.EVENTS, prune.EVIDENCE):
+        await _prune(node, statement, horizon)
+
+
+async def _prune(node: Node, statement: prune.Statement, before: int) -> None:
+    full = True
+    while full:
+        full = await node.store.write(lambda connection: prune.older(connection, statement, before)) == prune.BATCH
