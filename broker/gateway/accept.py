@@ -53,7 +53,6 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
     if not fresh:
         return
     bulletins.high_water(connection, "clock", node.now_ms())
-    connection.execute("DELETE FROM replay WHERE forget < ?", (node.now_ms(),))
     copy = _store(node, connection, arrival)
     if copy is None:
         _conflict(node, connection, arrival)

@@ -183,7 +183,11 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
     withdrawals = _withdrawals(node, prepared)
 
     def record(connection: sqlite3.Connection) -> None:
-        connection.execute("DELETE FROM idempotency WHERE at < ?", (now_ms - IDEMPOTENCY_KEPT_MS,))
+        # This key's own answer, if it is too old to count; the others are housekeeping's.
+        connection.execute(
+            "DELETE FROM idempotency WHERE agency = ? AND key = ? AND at < ?",
+            (bulletin.agency, key, now_ms - IDEMPOTENCY_KEPT_MS),
+        )
         values = {"agency": bulletin.agency, "key": key, "request": request, "status": 202, "at": now_ms}
         insert(connection, "idempotency", {**values, "answer": json.dumps(answer)})
         record_own(node, connection, prepared, sealed, now_ms)
