@@ -52,7 +52,7 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
     )
     if not fresh:
         return
-    bulletins.high_water(connection, "clock", node.now_ms())
+    bulletins.high_water(connection, "clock", node.steady.highest())
     copy = _store(node, connection, arrival)
     if copy is None:
         _conflict(node, connection, arrival)
@@ -140,6 +140,9 @@ def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlit
     superseded = arrival.reference("supersedes")
     if superseded is not None:
         bulletins.supersede(connection, agency, sender, superseded.bytes, ident.bytes)
+    correction = bulletins.superseded_before(connection, agency, sender, ident.bytes)
+    if correction is not None:
+        bulletins.supersede(connection, agency, sender, ident.bytes, correction)
     events.append(connection, agency=agency, event="bulletin", at=node.now_ms(), bulletin=ident)
     node.metrics.received.labels(agency=agency, precedence=copy["precedence"]).inc()
 
@@ -152,7 +155,10 @@ def _withdrawn(node: Node, connection: Connection, arrival: Arrival) -> None:
     agency, sender = arrival.agency, arrival.unsealed.sender
     bulletins.bury(connection, agency=agency, sender=sender, bulletin=about.bytes, at=node.now_ms())
     copy = _copy(connection, agency, about)
-    if copy is None or copy["role"] != "recipient" or copy["sender"] != sender or copy["recalled"] is not None:
+    if copy is None or copy["role"] != "recipient" or copy["sender"] != sender:
+        return
+    if copy["recalled"] is not None:
+        claims.again(connection, agency, about.bytes)  # recalled once more: our word that it is gone was lost
         return
     owed.purge_with_receipt(node, connection, copy)
     key_name = str(copy["storage_key"])
@@ -208,7 +214,17 @@ def _escalated(node: Node, connection: Connection, arrival: Arrival) -> None:
 
 
 def _conflict(node: Node, connection: Connection, arrival: Arrival) -> None:
-    """Another envelope claims a bulletin id this agency holds already: kept as an alarm, never as a second delivery."""
+    """Another envelope claims a bulletin id this agency holds already: an alarm, never a second delivery.
+
+    The same body of the same sender, whose replay entry was forgotten, is a repeat like any other.
+    """
+    held = _copy(connection, arrival.agency, arrival.checked.bulletin)
+    if held is not None and (held["sender"], held["body_digest"]) == (
+        arrival.unsealed.sender,
+        arrival.envelope.body_digest,
+    ):
+        claims.again(connection, arrival.agency, arrival.checked.bulletin.bytes)
+        return
     node.metrics.alarms.labels(code="bulletin-id-taken").inc()
     audit.record(
         connection,

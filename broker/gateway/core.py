@@ -13,6 +13,8 @@ from broker.gateway.metrics import Metrics
 from broker.gateway.problems import ProblemError
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
+from broker.gateway.steady import SteadyClock
+from broker.gateway.tally import Tally
 from broker.gateway.vault import Vault
 from broker.relay.link import Link
 from broker.seal import AgencyPublic, Hold
@@ -34,10 +36,14 @@ class Node:
     link: Link
     metrics: Metrics
     now: Callable[[], datetime]
+    steady: SteadyClock
     outbox: Bell = field(default_factory=Bell)
     claims: Bell = field(default_factory=Bell)
     deadlines: Bell = field(default_factory=Bell)
     events: Bell = field(default_factory=Bell)
+    releases: Bell = field(default_factory=Bell)
+    held: Bell = field(default_factory=Bell)
+    tally: Tally = field(default_factory=Tally)
     submitting: set[tuple[str, str]] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
     stopping: bool = False

@@ -62,6 +62,11 @@ class Judge:
         self._checked: Rechecked | None = None
 
     @property
+    def agency(self) -> str:
+        """Whose judgement it is."""
+        return self._agency
+
+    @property
     def checked(self) -> Rechecked:
         """The outcome of ``portions``, which must have passed."""
         if self._checked is None:

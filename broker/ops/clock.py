@@ -11,6 +11,11 @@ def now() -> datetime:
     return datetime.now(tz=UTC)  # noqa: TID251 - the one place
 
 
+def steady() -> float:
+    """Return seconds that never go back and go on while the machine is suspended: to check the wall clock by."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 def monotonic() -> float:
     """Return seconds that never go back; only differences mean something."""
     return time.monotonic()

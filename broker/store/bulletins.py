@@ -115,6 +115,16 @@ def supersede(connection: sqlite3.Connection, agency: str, sender: str, old: byt
     return cursor.rowcount > 0
 
 
+def superseded_before(connection: sqlite3.Connection, agency: str, sender: str, bulletin: bytes) -> bytes | None:
+    """The sender's correction of this bulletin, where it came before it."""
+    row = connection.execute(
+        "SELECT id FROM bulletins WHERE agency = ? AND supersedes = ? AND sender = ? AND role = 'recipient' "
+        "ORDER BY created DESC LIMIT 1",
+        (agency, bulletin, sender),
+    ).fetchone()
+    return bytes(row["id"]) if row else None
+
+
 def portions_of(row: sqlite3.Row) -> list[str]:
     """The portion ids a copy or a delivery names."""
     names: list[str] = json.loads(row["portions"])

@@ -46,6 +46,7 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (agency, id)
     );
     CREATE INDEX bulletins_by_header ON bulletins (header_hash, agency);
+    CREATE INDEX bulletins_superseding ON bulletins (agency, supersedes) WHERE supersedes IS NOT NULL;
     CREATE INDEX bulletins_by_arrival ON bulletins (agency, role, arrived);
 
     CREATE TABLE deliveries (
@@ -87,6 +88,40 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (sender, envelope, recipient)
     ) WITHOUT ROWID;
     CREATE INDEX replay_forget ON replay (forget);
+
+    CREATE TABLE held (                    -- envelopes that wait for a release or a clock
+        number INTEGER PRIMARY KEY,
+        digest BLOB NOT NULL UNIQUE,
+        gateway TEXT NOT NULL,             -- who put it on the relay
+        reason TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        next_attempt INTEGER NOT NULL,
+        expires INTEGER NOT NULL,
+        raw BLOB NOT NULL                  -- sealed, as it came
+    );
+    CREATE INDEX held_due ON held (next_attempt);
+    CREATE INDEX held_of ON held (gateway);
+
+    CREATE TABLE refusals (                -- verified senders' envelopes that were refused and answered
+        sender TEXT NOT NULL,
+        envelope BLOB NOT NULL,
+        recipient TEXT NOT NULL,
+        body_digest BLOB NOT NULL,
+        forget INTEGER NOT NULL,
+        PRIMARY KEY (sender, envelope, recipient, body_digest)
+    ) WITHOUT ROWID;
+    CREATE INDEX refusals_to_forget ON refusals (forget);
+
+    CREATE TABLE contradictions (          -- second bodies under one envelope id
+        sender TEXT NOT NULL,
+        envelope BLOB NOT NULL,
+        recipient TEXT NOT NULL,
+        body_digest BLOB NOT NULL,
+        at INTEGER NOT NULL,
+        raw BLOB NOT NULL,                 -- sealed, as it came
+        PRIMARY KEY (sender, recipient, envelope, body_digest)
+    );
 
     CREATE TABLE tombstones (
         agency TEXT NOT NULL,
