@@ -96,9 +96,21 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert refused.value.code == "store-unreadable"
 
 
-def test_the_store_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    with opened(tmp_path / "store.sqlite") as database:
-        assert database.path.stat().st_mode & 0o077 == 0
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_the_store_and_its_journals_are_readable_by_their_owner_alone(tmp_path: Path, before: int | None) -> None:
+    path = tmp_path / "store.sqlite"
+    if before is not None:
+        path.touch()
+        path.chmod(before)
+    umask = os.umask(0)
+    try:
+        with opened(path) as database:
+            asyncio.run(database.write(_put("a", 1)))
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(umask)
+
+    assert modes == dict.fromkeys((f"store.sqlite{suffix}" for suffix in ("", "-wal", "-shm", ".lock")), 0o600)
 
 
 _WRITER = """

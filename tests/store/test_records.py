@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,33 +12,13 @@ from hypothesis import strategies as st
 
 from broker.store import audit, bulletins, claims, deliveries, events
 from broker.store.database import Database, opened
-
-ID = UUID(int=7)
+from tests.store.rows import ID, claim, copy, delivery
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     with opened(tmp_path / "store.sqlite") as database:
         yield database
-
-
-def copy(**changes: object) -> bulletins.Copy:
-    values = {
-        "agency": "a-pd", "id": ID.bytes, "role": "recipient", "sender": "b-pd", "envelope": bytes(16),
-        "header_hash": bytes(32), "body_digest": bytes(32), "control_number": "B-PD-2026-000001", "kind": "bulletin",
-        "product": "BOLO", "precedence": "FLASH", "status": "Actual", "portions": '["p1"]', "created": 1, "arrived": 2,
-        "expires": 3, "due": None, "rules": 1, "directory": 1, "header": b"h", "body": b"b", "keyring_sealed": b"k",
-        "record_sealed": b"r", "storage_key": "s", **changes,
-    }  # fmt: skip
-    return bulletins.Copy(**values)  # type: ignore[arg-type]
-
-
-def delivery(recipient: str = "c-pd", **changes: object) -> deliveries.NewDelivery:
-    values = {
-        "agency": "a-pd", "id": ID.bytes, "recipient": recipient, "gateway": recipient, "rank": 0, "portions": '["p1"]',
-        "rules": '["R01"]', "created": 1, "due": None, **changes,
-    }  # fmt: skip
-    return deliveries.NewDelivery(**values)  # type: ignore[arg-type]
 
 
 async def test_a_bulletin_is_stored_once(database: Database) -> None:
@@ -140,13 +119,7 @@ async def test_a_subscribers_mark_never_goes_back_and_never_past_the_last_event(
 
 
 async def test_resending_queues_every_receipt_again(database: Database) -> None:
-    def owe(connection: sqlite3.Connection) -> None:
-        claims.add(
-            connection, agency="a-pd", originator="b-pd", bulletin=ID.bytes, rung="stored", seq=1, at=1, urgent=False,
-            words_sealed=None, storage_key="s",
-        )  # fmt: skip
-
-    await database.write(owe)
+    await database.write(claim)
     numbers = [row["number"] for row in claims.unsent(database, 9, urgent=False, limit=9)]
     await database.write(lambda c: claims.sent(c, numbers, 2))
     assert claims.unsent(database, 9, urgent=False, limit=9) == []
