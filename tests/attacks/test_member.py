@@ -232,16 +232,30 @@ async def test_a_correction_of_somebody_elses_bulletin_is_refused(
     assert (await running.desks[CITY].bulletin(ident))["superseded_by"] is None
 
 
-async def test_a_bulletin_id_that_is_taken_stays_with_who_had_it_first(
+async def test_a_bulletin_id_of_another_agency_is_no_id_for_ones_own(
     running: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ident = await _from_fusion(running)
     bend(monkeypatch, Twist(audience=only(CITY), document=lambda said: said | {"bulletin": ident}))
     sent = await running.desks[CHICAGO].accepted(threat("in another's place"))
 
-    assert await refused(running, CHICAGO, CITY, sent["id"]) == "bulletin-id-taken"
+    assert await refused(running, CHICAGO, CITY, sent["id"]) == "recheck-refused"
     held = await running.desks[CITY].bulletin(ident)
     assert (held["from"], held["portions"][0]["content"]) == (FUSION, "a road is closed")
+
+
+async def test_a_second_bulletin_under_a_taken_id_is_an_alarm_and_no_delivery(
+    running: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await running.desks[CHICAGO].accepted(threat("the first under this id"))
+    await running.desks[CITY].received(first["id"])
+    taken = {"bulletin": first["id"], "control_number": first["control_number"]}
+    bend(monkeypatch, Twist(audience=only(CITY), document=lambda said: said | taken))
+    second = await running.desks[CHICAGO].accepted(threat("the second under this id"))
+
+    assert await refused(running, CHICAGO, CITY, second["id"]) == "bulletin-id-taken"
+    held = await running.desks[CITY].bulletin(first["id"])
+    assert held["portions"][0]["content"] == "the first under this id"
     assert alarms(running.nodes[CITY], "bulletin-id-taken") == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,9 +23,11 @@ from tests.long.world import ADAPTER, GATEWAYS, World, world
 
 SEED = 20261122
 SUBMITTED, FILES = 1_800, 300
-KILLS = 36
+KILLS = 40
 VICTIMS = ("chicago-pd", "springfield-pd", "nats-server", "adapter")
 AT_ONCE = 6
+# The load waits for the next kill rather than run out before it.
+AHEAD = 60
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
@@ -58,9 +61,12 @@ def bolo(number: int) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name != "protectee"}
 
 
-async def submit(running: World, accepted: dict[str, list[str]], numbers: asyncio.Queue[int]) -> None:
+async def submit(
+    running: World, accepted: dict[str, list[str]], numbers: asyncio.Queue[int], moments: list[int]
+) -> None:
     """Submits until the queue is empty; asks again with the same key until there is an answer."""
     while not numbers.empty():
+        await eventually(lambda: not moments or len(accepted) < moments[0] + AHEAD, within=120)
         number = numbers.get_nowait()
         said = document(number)
 
@@ -83,12 +89,13 @@ async def drop_files(running: World, accepted: dict[str, list[str]]) -> None:
         partial.rename(partial.with_suffix(""))
 
 
-async def kill_at_random(running: World, accepted: dict[str, list[str]], random: Random) -> None:
-    moments = sorted(random.sample(range(10, SUBMITTED - 20), KILLS))
-    for number, moment in enumerate(moments):
-        victim = VICTIMS[number % len(VICTIMS)]
-        await eventually(lambda moment=moment: len(accepted) >= moment, within=300)
+async def kill_at_random(running: World, accepted: dict[str, list[str]], moments: list[int], random: Random) -> None:
+    victims = [VICTIMS[number % len(VICTIMS)] for number in range(KILLS)]
+    random.shuffle(victims)
+    for victim in victims:
+        await eventually(lambda: len(accepted) >= moments[0], within=300)
         await running.kill(victim)
+        moments.pop(0)
 
 
 def answers(running: World) -> dict[str, list[str]]:
@@ -151,12 +158,14 @@ async def test_whatever_is_killed_every_accepted_bulletin_is_in_every_permitted_
         numbers: asyncio.Queue[int] = asyncio.Queue()
         for number in range(SUBMITTED):
             numbers.put_nowait(number)
+        random = Random(SEED)
+        moments = sorted(random.sample(range(10, SUBMITTED - 20), KILLS))
         loading = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE):
-                group.create_task(submit(running, accepted, numbers))
+                group.create_task(submit(running, accepted, numbers, moments))
             group.create_task(drop_files(running, accepted))
-            group.create_task(kill_at_random(running, accepted, Random(SEED)))
+            group.create_task(kill_at_random(running, accepted, moments, random))
         loaded = time.monotonic()
 
         await eventually(lambda: len(answers(running)) == FILES, within=120)
@@ -178,16 +187,20 @@ async def test_whatever_is_killed_every_accepted_bulletin_is_in_every_permitted_
                 f"SELECT id, count(*) FROM events WHERE event = 'bulletin' AND agency = '{agency}' GROUP BY id",
             )
             assert {str(UUID(bytes=ident)): count for ident, count in told} == wanted, agency
-        states = {row[0] for name in ("chicago-pd", ADAPTER) for row in rows(running, name, "SELECT DISTINCT state FROM deliveries")}  # fmt: skip  # noqa: E501
-        assert states == {"stored"}
+        states = "SELECT DISTINCT state FROM deliveries"
+        # The adapter's own agency also fetches what it gets.
+        assert {row[0] for name in ("chicago-pd", ADAPTER) for row in rows(running, name, states)} <= {
+            "stored",
+            "fetched",
+        }
 
     assert sum(running.kills.values()) >= 30
     assert set(running.kills) == set(VICTIMS)
     entries = check_audit(running, expected)
     deliveries = sum(map(len, expected.values()))
     with capsys.disabled():
-        print(
+        sys.stdout.write(
             f"\nkills {dict(sorted(running.kills.items()))}; {len(expected)} bulletins, {deliveries} deliveries, "
             f"{entries} audit entries; load {loaded - loading:.0f} s, settled after {settled - loaded:.0f} s, "
-            f"{time.monotonic() - began:.0f} s in all"
+            f"{time.monotonic() - began:.0f} s in all\n"
         )
