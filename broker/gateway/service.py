@@ -15,7 +15,7 @@ import structlog
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from broker.gateway import deliver, escalate, housekeeping, outbox, repay
+from broker.gateway import deliver, escalate, housekeeping, outbox, releases, repay
 from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
@@ -30,12 +30,11 @@ from broker.relay.nkeys import Nkey
 from broker.seal import AgencyKeys
 from broker.store import bulletins
 from broker.store.database import Database
-from broker.trust import Accepted, GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
+from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
 
 log = structlog.get_logger()
 
 RESTART_SECONDS = 1.0
-RELEASES_AGAIN_SECONDS = 30.0
 # The store's thread gives the interpreter up at every statement and has to ask for it again. Beside a busy event loop,
 # a transaction of ten statements took 8.7 ms at the median and 11 s at worst with the default of 5 ms; 4 and 8 ms so.
 SWITCH_SECONDS = 0.0005
@@ -89,7 +88,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
             tasks = [
                 group.create_task(_lasting(name, work, node), name=name)
                 for name, work in {
-                    "releases": _releases,
+                    "releases": releases.run,
                     "outbox, urgent": outbox.urgent,
                     "outbox, others": outbox.others,
                     "deliver": deliver.run,
@@ -160,48 +159,6 @@ async def _lasting(name: str, work: Callable[[Node], Awaitable[None]], node: Nod
             log.exception("loop failed, begun again", loop=name)
             node.metrics.alarms.labels(code="loop-fault").inc()
             await asyncio.sleep(RESTART_SECONDS)
-
-
-async def _releases(node: Node) -> None:
-    """Takes new releases as they come; one that doesn't verify is recorded and changes nothing."""
-
-    def in_force(accepted: Accepted) -> None:
-        log.info("release in force", type=accepted.type, number=accepted.number)
-        node.outbox.ring()
-
-    def refused(error: TrustError) -> None:
-        node.metrics.refused.labels(where="release", code=error.code).inc()
-        log.warning("release refused", code=error.code)
-
-    def retry() -> None:
-        again = node.trust.retry(node.now())
-        for accepted in again.accepted:
-            in_force(accepted)
-        for error in again.refused:
-            refused(error)
-
-    async def keep_trying() -> None:
-        # The stream brings each release once: one that came too early, or to a clock that was wrong, is offered again.
-        while True:
-            await asyncio.sleep(RELEASES_AGAIN_SECONDS)
-            retry()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(keep_trying())
-        async for raw in node.link.releases():
-            try:
-                accepted = node.trust.offer(raw, now=node.now())
-            except TrustError as error:
-                refused(error)
-                if error.code != "release-expired":
-                    continue
-            else:
-                if accepted is None:
-                    continue
-                in_force(accepted)
-            retry()
-            node.releases.ring()
-            node.held.ring()
 
 
 async def _check_clock(node: Node) -> None:

@@ -42,8 +42,8 @@ _MAX_AGE: Final = 31 * 24 * 3600.0
 # Ids are remembered in memory. Longer is not needed: receivers know what they have seen (DESIGN 7, replay).
 _DUPLICATE_WINDOW: Final = 120.0
 # Deliveries in flight per consumer. A gateway holds what it cannot judge yet (rules that have not arrived) on its own
-# disk and leaves it unacknowledged: at this number the lane shuts, also for what could be judged, so it stands far above
-# what one sender can have held. In memory a gateway has no more of them than its lane's prefetch.
+# disk and leaves it unacknowledged. At this number the lane shuts, also for what could be judged: so it is far more
+# than a gateway has to hold. In memory it has no more of them than its lane's prefetch.
 _MAX_ACK_PENDING: Final = 20_000
 _CONSUMERS_AT_ONCE: Final = 32
 _START_WITHIN: Final = 60.0

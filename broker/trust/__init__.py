@@ -35,7 +35,7 @@ from broker.trust.release import Release
 from broker.trust.root import Officer, Root, read_root
 from broker.trust.rules import Rules
 from broker.trust.storage_keys import StorageKeys
-from broker.trust.store import Accepted, TrustStore
+from broker.trust.store import Accepted, Retried, TrustStore
 
 __all__ = [
     "CONTACTS",
@@ -55,6 +55,7 @@ __all__ = [
     "Officer",
     "OfficerKeys",
     "Release",
+    "Retried",
     "Root",
     "Rules",
     "StorageKeys",

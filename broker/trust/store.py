@@ -16,6 +16,7 @@ from broker.trust.errors import TrustError
 from broker.trust.release import Release, ReleaseType, check_follows, read_release
 from broker.trust.root import Root, read_root
 from broker.trust.rules import Rules, read_rules
+from broker.trust.waiting import PASSING, Waiting
 from policy import Decider, compile_rules
 
 #: DESIGN 7: how far clocks may differ.
@@ -35,6 +36,14 @@ class Accepted:
     type: AcceptedType
     number: int
     hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retried:
+    """What `retry` put in force, and what it refused for good."""
+
+    accepted: tuple[Accepted, ...]
+    refused: tuple[TrustError, ...]
 
 
 class TrustStore:
@@ -57,6 +66,7 @@ class TrustStore:
         self._directories: OrderedDict[int, Directory] = OrderedDict()
         self._rules: OrderedDict[int, Rules] = OrderedDict()
         self._deciders: OrderedDict[tuple[int, int], Decider] = OrderedDict()
+        self._waiting = Waiting()
         head = self._chains.head
         self.directory: Directory | None = self.directory_at(newest.number) if (newest := head("directory")) else None
         self.rules: Rules | None = self.rules_at(newest.number) if (newest := head("rules")) else None
@@ -78,9 +88,52 @@ class TrustStore:
         8. It is kept, durably; and only then in force.
         9. It has not expired. An expired one is kept, because its successor follows it, and refused.
 
+        One that is refused for a reason that passes (`waiting.PASSING`) is kept for `retry`.
+
         Raises:
             TrustError: with the code of the step; nothing changed, except after `release-expired`.
         """
+        try:
+            accepted = self._take(raw, now)
+        except TrustError as error:
+            if error.code in PASSING:
+                self._waiting.keep(raw)
+            else:
+                self._waiting.drop(raw)
+            raise
+        self._waiting.drop(raw)
+        return accepted
+
+    @property
+    def waiting(self) -> int:
+        """How many refused releases `retry` would offer again."""
+        return len(self._waiting)
+
+    def retry(self, now: datetime) -> Retried:
+        """Offer again what was refused for a reason that may have passed: after each acceptance, and from time to time.
+
+        Each acceptance may be what another one waited for, so this goes on until nothing more comes into force.
+        """
+        accepted: list[Accepted] = []
+        refused: list[TrustError] = []
+        progress = True
+        while progress:
+            progress = False
+            for raw in self._waiting.all():
+                try:
+                    taken = self.offer(raw, now=now)
+                except TrustError as error:
+                    # An expired one is in the chain all the same, and its successor may be waiting here.
+                    progress = progress or error.code == "release-expired"
+                    if error.code not in PASSING:
+                        refused.append(error)
+                else:
+                    if taken is not None:
+                        accepted.append(taken)
+                        progress = True
+        return Retried(accepted=tuple(accepted), refused=tuple(refused))
+
+    def _take(self, raw: bytes, now: datetime) -> Accepted | None:
         try:
             document = decrypt_release(self._fingerprint, raw)  # 1
         except SealError as error:

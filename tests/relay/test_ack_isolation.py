@@ -1,8 +1,8 @@
 """What a gateway cannot do through acknowledgement subjects, which nats-server reads in two ways.
 
 The v1 form is `$JS.ACK.<stream>.<consumer>.<5 numbers>`, the v2 form `$JS.ACK.<domain>.<account hash>.<stream>.
-<consumer>.…` (NATS ADR-15). A permission written for one form must grant nothing when it is read as the other: `+NXT` on
-another's consumer would draw its messages, `+TERM` and `+ACK` would delete them.
+<consumer>.…` (NATS ADR-15). A permission written for one form must grant nothing when it is read as the other: `+NXT`
+on another's consumer would draw its messages, `+TERM` and `+ACK` would delete them.
 """
 
 from collections.abc import Iterator

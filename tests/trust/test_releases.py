@@ -282,9 +282,9 @@ def test_noise(raw: bytes, store: TrustStore) -> None:
     [
         pytest.param(b"\x81" * 4_000_000 + b"\x00", id="nested arrays"),
         pytest.param(cbor.head(cbor.ARRAY, 4_000_000) + b"\x80" * 4_000_000, id="millions of lists"),
-        pytest.param(cbor.head(cbor.MAP, 8) + b"\x01" + cbor.tstr("tearline release/1") + b"\x02\x65rules\x03\x01\x04\x40"
-                     + b"\x05\x00\x06\x00\x07\x60\x08" + cbor.head(cbor.ARRAY, 4_000_000) + b"\x80" * 4_000_000,
-                     id="inside a release"),
+        pytest.param(cbor.head(cbor.MAP, 8) + b"\x01" + cbor.tstr("tearline release/1") + b"\x02\x65rules\x03\x01"
+                     + b"\x04\x40\x05\x00\x06\x00\x07\x60\x08" + cbor.head(cbor.ARRAY, 4_000_000)
+                     + b"\x80" * 4_000_000, id="inside a release"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("signers", [[STRANGER, officer("oscar", "x")], [AVERY]], ids=["strangers", "one officer"])
