@@ -7,14 +7,16 @@ verified before anything follows it, and NATS is given the sealed bytes. The hub
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import signal
+import ssl
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from broker.relay import (
     EmbeddedServer,
@@ -24,6 +26,7 @@ from broker.relay import (
     HubKeys,
     Nkey,
     RelayError,
+    ServerTls,
     load_or_make_hub_keys,
 )
 from broker.seal import nkey_public, nkey_sign
@@ -35,6 +38,7 @@ log = structlog.get_logger()
 PREFIX: Final = "TEARLINE_"
 # A new release is in force within seconds; officers wait for longer than that for each other.
 _LOOK_SECONDS: Final = 1.0
+_PATHS: Final = ("data", "releases", "accounts_file", "relay_certificate", "relay_key", "relay_ca")
 
 
 class HubError(Exception):
@@ -57,12 +61,36 @@ class HubSettings(BaseModel):
         default=None, ge=1, le=65535, description="relay's port; free ones are chosen once and kept"
     )
     monitor_port: int | None = Field(default=None, ge=1, le=65535, description="relay's monitoring port, loopback only")
-    host: str = Field(default="127.0.0.1", description="address the relay listens on")
+    host: str = Field(default="127.0.0.1", description="IP address the relay listens on; others than loopback need TLS")
+    relay_certificate: Path | None = Field(default=None, description="certificate chain of the relay it runs, PEM")
+    relay_key: Path | None = Field(default=None, description="private key of the relay it runs, PEM, mode 0600")
     servers: tuple[str, ...] = Field(
-        default=(), description="nats:// addresses of a relay that others run; empty: own one"
+        default=(), description="nats:// or tls:// addresses of a relay that others run; empty: own one"
     )
+    relay_ca: Path | None = Field(default=None, description="certificate authority of those servers' TLS")
     accounts_file: Path | None = Field(default=None, description="accounts file that those servers include")
     replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream, 3 in a cluster")
+
+    @field_validator("host")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        ipaddress.ip_address(value)
+        return value
+
+    @model_validator(mode="after")
+    def _contradictions(self) -> HubSettings:
+        if bool(self.servers) != (self.accounts_file is not None):
+            raise ValueError("`servers` and `accounts_file` go together")
+        if (self.relay_certificate is None) != (self.relay_key is None):
+            raise ValueError("`relay_certificate` and `relay_key` go together")
+        if self.servers and self.relay_certificate is not None:
+            raise ValueError("`relay_certificate` is for a relay of its own; give `relay_ca` for `servers`")
+        if self.relay_ca is not None and not self.servers:
+            raise ValueError("`relay_ca` is for `servers`; a relay of its own is known by `relay_certificate`")
+        # Nothing private is readable on the way, but who sends to whom is.
+        if not self.servers and self.relay_certificate is None and not ipaddress.ip_address(self.host).is_loopback:
+            raise ValueError(f"`{self.host}` is reachable by others: set `relay_certificate` and `relay_key`")
+        return self
 
 
 def load_hub_settings(path: Path, environ: Mapping[str, str]) -> HubSettings:
@@ -82,11 +110,10 @@ def load_hub_settings(path: Path, environ: Mapping[str, str]) -> HubSettings:
         settings = HubSettings.model_validate(table)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        raise HubError("settings", f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}") from error
-    if bool(settings.servers) != (settings.accounts_file is not None):
-        raise HubError("settings", "`servers` and `accounts_file` go together")
+        where = ".".join(map(str, first["loc"])) or "hub"
+        raise HubError("settings", f"`{where}`: {first['msg']}") from error
     folder = path.resolve().parent
-    named = {name: getattr(settings, name) for name in ("data", "releases", "accounts_file")}
+    named = {name: getattr(settings, name) for name in _PATHS}
     return settings.model_copy(update={name: folder / value for name, value in named.items() if value is not None})
 
 
@@ -117,7 +144,8 @@ async def run(settings: HubSettings) -> None:
     if trust.directory is None:
         raise HubError("no-directory", "there is no signed directory in the folder of releases yet")
     keys = load_or_make_hub_keys(settings.data / "hub.json", nkey_of=_nkey)
-    hub = Hub(keys=keys, servers=_servers(settings, keys), replicas=settings.replicas)
+    tls = _trusted(settings)
+    hub = Hub(keys=keys, servers=_servers(settings, keys, tls), replicas=settings.replicas, tls=tls)
     async with hub:
         await hub.start(trust.directory.gateways)
         log.info("hub ready", gateways=len(trust.directory.gateways), directory=trust.directory.number)
@@ -175,10 +203,38 @@ def _changed(releases: Path) -> float:
     return max((path.stat().st_mtime for path in releases.glob("*.cose")), default=0.0)
 
 
-def _servers(settings: HubSettings, keys: HubKeys) -> EmbeddedServer | ExternalCluster:
+def _trusted(settings: HubSettings) -> ssl.SSLContext | None:
+    """Which relay the hub itself talks to; None without TLS.
+
+    Its own one is known by its very certificate, whoever issued it and whatever address it names.
+    """
+    try:
+        if settings.relay_ca is not None:
+            return ssl.create_default_context(cafile=settings.relay_ca)
+        if settings.relay_certificate is None or settings.relay_key is None:
+            return None
+        if settings.relay_key.stat().st_mode & 0o077:
+            raise HubError("keys-too-open", f"`{settings.relay_key.name}` can be read by others; chmod 600")
+        text = settings.relay_certificate.read_text(encoding="ascii")
+        own, ending, _ = text.partition("-----END CERTIFICATE-----")
+        context = ssl.create_default_context(cadata=own + ending)
+    except (OSError, ValueError) as error:
+        raise HubError("settings", f"the relay's certificates cannot be used: {error}") from error
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
+
+
+def _servers(settings: HubSettings, keys: HubKeys, trusted: ssl.SSLContext | None) -> EmbeddedServer | ExternalCluster:
     if settings.accounts_file is not None:
-        return ExternalCluster(urls=settings.servers, accounts_file=settings.accounts_file, system=keys.system)
-    embedded = EmbeddedSettings(host=settings.host, port=settings.port, monitor_port=settings.monitor_port)
+        return ExternalCluster(
+            urls=settings.servers, accounts_file=settings.accounts_file, system=keys.system, tls=trusted
+        )
+    tls = None
+    if settings.relay_certificate is not None and settings.relay_key is not None:
+        # nats-server reads them from its own folder's point of view.
+        tls = ServerTls(certificate=settings.relay_certificate.absolute(), key=settings.relay_key.absolute())
+    embedded = EmbeddedSettings(host=settings.host, port=settings.port, monitor_port=settings.monitor_port, tls=tls)
     return EmbeddedServer(settings.data / "nats", embedded)
 
 

@@ -1,6 +1,7 @@
 """NATS: the untrusted relay between gateways. The only importer of `nats`; bytes in, bytes out."""
 
 from broker.relay.cluster import ExternalCluster
+from broker.relay.config import ServerTls
 from broker.relay.errors import RelayError
 from broker.relay.hub import Hub
 from broker.relay.hubkeys import HubKeys, load_or_make_hub_keys
@@ -22,6 +23,7 @@ __all__ = [
     "Outcome",
     "Outgoing",
     "RelayError",
+    "ServerTls",
     "envelope_subject",
     "gateway_name",
     "load_or_make_hub_keys",

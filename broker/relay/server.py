@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from broker.relay.addresses import bracketed, reached
 from broker.relay.config import ACCOUNTS_FILE, Cluster, ServerSettings, ServerTls, render_server_config
 from broker.relay.errors import RelayError
 from broker.relay.files import try_lock, write_private
@@ -69,7 +70,7 @@ class EmbeddedServer:
     @property
     def url(self) -> str:
         scheme = "tls" if self._settings.tls else "nats"
-        return f"{scheme}://{self._settings.host}:{self._chosen_ports()[0]}"
+        return f"{scheme}://{reached(self._settings.host)}:{self._chosen_ports()[0]}"
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -177,7 +178,7 @@ class EmbeddedServer:
         port, monitor = self._chosen_ports()
         settings = ServerSettings(
             name=self._settings.name,
-            listen=f"{self._settings.host}:{port}",
+            listen=f"{bracketed(self._settings.host)}:{port}",
             monitor=f"127.0.0.1:{monitor}",
             store=(self._folder / "store").absolute(),
             log=(self._folder / "server.log").absolute(),

@@ -14,6 +14,7 @@ import pytest
 from broker.gateway import releases
 from broker.gateway.metrics import Metrics
 from broker.trust import TrustStore
+from tests.gateway.exchange import eventually
 from tests.trust.exchange import NOW, directory, founded, root, rules
 
 
@@ -64,9 +65,8 @@ def node_of(tmp_path: pathlib.Path, raws: Sequence[bytes]) -> Any:
 
 
 async def until_in_force(node: Any) -> None:
-    async with asyncio.timeout(10):
-        while node.trust.rules is None or node.trust.rules.number < 3 or node.trust.directory is None:
-            await asyncio.sleep(0.01)
+    trust = node.trust
+    await eventually(lambda: trust.directory is not None and trust.rules is not None and trust.rules.number == 3)
 
 
 async def test_rules_three_two_one_are_all_in_force_at_once(tmp_path: pathlib.Path, chain: list[bytes]) -> None:
@@ -86,9 +86,7 @@ async def test_a_clock_that_was_six_minutes_slow_is_set_right(
     node = node_of(tmp_path, chain)
     node.now = lambda: NOW - timedelta(minutes=6)
     following = asyncio.create_task(releases.run(node))
-    async with asyncio.timeout(10):
-        while node.trust.waiting < 4:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: node.trust.waiting == 4)
     assert node.trust.directory is None
     node.now = lambda: NOW
     await until_in_force(node)
