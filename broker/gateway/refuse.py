@@ -61,9 +61,11 @@ async def signed(node: Node, envelope: Envelope, agency: str, error: SealError, 
 
     def record(connection: sqlite3.Connection) -> bool:
         now = node.now_ms()
-        about = {"sender": sender, "envelope": envelope.header.id, "recipient": agency}
+        key = held.Refused(
+            sender=sender, envelope=envelope.header.id, recipient=agency, body_digest=envelope.body_digest
+        )
         held.forget_refusals(connection, now)
-        if not held.refused_first(connection, **about, body_digest=envelope.body_digest, forget=now + REMEMBER_MS):
+        if not held.refused_first(connection, key, forget=now + REMEMBER_MS):
             claims.again(connection, agency, witness.id)
             return False
         audit.record(
@@ -75,7 +77,7 @@ async def signed(node: Node, envelope: Envelope, agency: str, error: SealError, 
             detail={"code": error.code, "step": error.step, "verified": True},
         )
         if error.code == "equivocation":
-            held.keep_contradiction(connection, **about, body_digest=envelope.body_digest, at=now, raw=raw)
+            held.keep_contradiction(connection, key, at=now, raw=raw)
         owed.owe_refusal(node, connection, agency, witness, error.code)
         return True
 

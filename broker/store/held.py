@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from dataclasses import asdict, dataclass
 
 from broker.store.database import Database
 from broker.store.rows import insert
@@ -70,12 +71,19 @@ def release(connection: sqlite3.Connection, number: int) -> None:
     connection.execute("DELETE FROM held WHERE number = ?", (number,))
 
 
-def refused_first(
-    connection: sqlite3.Connection, *, sender: str, envelope: bytes, recipient: str, body_digest: bytes, forget: int
-) -> bool:
-    """Enters a refusal of a verified sender's envelope; False when that envelope was refused before."""
-    values = {"sender": sender, "envelope": envelope, "recipient": recipient, "body_digest": body_digest}
-    return insert(connection, "refusals", {**values, "forget": forget}, ignore=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """What a verified sender's refused envelope is known by."""
+
+    sender: str
+    envelope: bytes
+    recipient: str
+    body_digest: bytes
+
+
+def refused_first(connection: sqlite3.Connection, key: Refused, *, forget: int) -> bool:
+    """Enters a refusal; False when that envelope was refused before."""
+    return insert(connection, "refusals", {**asdict(key), "forget": forget}, ignore=True)
 
 
 def forget_refusals(connection: sqlite3.Connection, now: int) -> None:
@@ -83,21 +91,11 @@ def forget_refusals(connection: sqlite3.Connection, now: int) -> None:
     connection.execute("DELETE FROM refusals WHERE forget < ?", (now,))
 
 
-def keep_contradiction(
-    connection: sqlite3.Connection,
-    *,
-    sender: str,
-    envelope: bytes,
-    recipient: str,
-    body_digest: bytes,
-    at: int,
-    raw: bytes,
-) -> bool:
+def keep_contradiction(connection: sqlite3.Connection, key: Refused, *, at: int, raw: bytes) -> bool:
     """Keeps the second body of an envelope id beside the first (DESIGN 7); False when enough of them are kept."""
     kept = connection.execute(
-        "SELECT count(*) AS number FROM contradictions WHERE sender = ? AND recipient = ?", (sender, recipient)
+        "SELECT count(*) AS number FROM contradictions WHERE sender = ? AND recipient = ?", (key.sender, key.recipient)
     ).fetchone()
     if kept["number"] >= MAX_CONTRADICTIONS:
         return False
-    values = {"sender": sender, "envelope": envelope, "recipient": recipient, "body_digest": body_digest, "at": at}
-    return insert(connection, "contradictions", {**values, "raw": raw}, ignore=True)
+    return insert(connection, "contradictions", {**asdict(key), "at": at, "raw": raw}, ignore=True)
