@@ -9,7 +9,7 @@ def bracketed(host: str) -> str:
 
 
 def reached(host: str) -> str:
-    """Tell where a server that listens on `host` is reached from this machine: no client connects to "all addresses"."""
+    """Tell where a server that listens on `host` is reached from this machine; "all addresses" is none to call."""
     if (address := ipaddress.ip_address(host)).is_unspecified:
         return "127.0.0.1" if isinstance(address, ipaddress.IPv4Address) else "[::1]"
     return bracketed(host)

@@ -29,7 +29,7 @@ from broker.relay.config import MAX_PAYLOAD, Accounts, render_accounts
 from broker.relay.connection import Connection
 from broker.relay.errors import RelayError
 from broker.relay.hubkeys import HubKeys
-from broker.relay.lanes import LANES, RELEASES, STREAM_SUBJECTS, StreamName
+from broker.relay.lanes import LANES, RELEASES, STREAMS, StreamName, subjects_of
 from broker.relay.releases import CHUNK_HEADER, cut
 from broker.relay.subjects import release_subject
 
@@ -41,6 +41,9 @@ _MAX_CONSUMERS: Final = 5000
 _MAX_AGE: Final = 31 * 24 * 3600.0
 # Ids are remembered in memory. Longer is not needed: receivers know what they have seen (DESIGN 7, replay).
 _DUPLICATE_WINDOW: Final = 120.0
+# Messages of one sender to one recipient in one precedence. Beyond, the sender's outbox keeps and tries again; the
+# others are stored as before. (Bytes have no such limit in nats-server, only its whole store.)
+_MAX_WAITING: Final = 10_000
 # Deliveries in flight per consumer. A gateway holds what it cannot judge yet (rules that have not arrived) on its own
 # disk and leaves it unacknowledged. At this number the lane shuts, also for what could be judged: so it is far more
 # than a gateway has to hold. In memory it has no more of them than its lane's prefetch.
@@ -179,8 +182,8 @@ class Hub:
     async def _ensure(self, client: Client, gateways: Mapping[str, str]) -> None:
         stream = client.jetstream(timeout=10)
         try:
-            for name in STREAM_SUBJECTS:
-                await self._ensure_stream(stream, name)
+            for name in STREAMS:
+                await self._ensure_stream(stream, name, gateways)
                 wanted = {c.durable_name or "": c for gateway in gateways for c in _consumers(name, gateway)}
                 await _ensure_consumers(stream, name, wanted)
         except (NatsError, TimeoutError) as error:
@@ -188,16 +191,19 @@ class Hub:
                 "relay-not-ready", f"streams are not in place: {str(error) or type(error).__name__}"
             ) from error
 
-    async def _ensure_stream(self, stream: JetStreamContext, name: StreamName) -> None:
+    async def _ensure_stream(self, stream: JetStreamContext, name: StreamName, gateways: Iterable[str]) -> None:
         releases = name == RELEASES
         config = StreamConfig(
             name=name,
-            subjects=list(STREAM_SUBJECTS[name]),
+            subjects=subjects_of(name, gateways),
             retention=RetentionPolicy.LIMITS if releases else RetentionPolicy.WORK_QUEUE,
             storage=StorageType.FILE,
             num_replicas=self._replicas,
             # A full store refuses, and the sender's outbox keeps; it never pushes out what waits.
             discard=DiscardPolicy.NEW,
+            # A subject is one sender, one recipient, one precedence: who floods fills only its own.
+            max_msgs_per_subject=-1 if releases else _MAX_WAITING,
+            discard_new_per_subject=not releases,
             max_consumers=_MAX_CONSUMERS,
             max_age=0 if releases else _MAX_AGE,
             max_msg_size=MAX_PAYLOAD,

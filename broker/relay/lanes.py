@@ -4,6 +4,7 @@ A lane is one durable pull consumer per gateway, made by the hub. HOT has two, b
 too (DESIGN 3, guarantee 5); a stream and its consumer always see messages in order of arrival.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -14,12 +15,7 @@ COLD: Final = "COLD"
 RECEIPTS: Final = "RECEIPTS"
 RELEASES: Final = "RELEASES"
 
-STREAM_SUBJECTS: Final[dict[StreamName, tuple[str, ...]]] = {
-    "HOT": ("env.*.*.FLASH", "env.*.*.IMMEDIATE"),
-    "COLD": ("env.*.*.PRIORITY", "env.*.*.ROUTINE"),
-    "RECEIPTS": ("env.*.*.RECEIPT",),
-    "RELEASES": ("release.*.*",),
-}
+STREAMS: Final[tuple[StreamName, ...]] = (HOT, COLD, RECEIPTS, RELEASES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +52,18 @@ LANES: Final = (
     Lane(rank=2, stream="RECEIPTS", kinds=("RECEIPT",), suffix="", ack_wait=30.0, prefetch=64),
     Lane(rank=3, stream="COLD", kinds=("PRIORITY", "ROUTINE"), suffix="", ack_wait=30.0, prefetch=64),
 )
+
+
+def subjects_of(stream: StreamName, gateways: Iterable[str]) -> list[str]:
+    """List what a stream stores: what is addressed to a gateway that there is, and to no other.
+
+    With a wildcard for the recipient, a gateway could fill the store with what nobody will ever draw.
+    """
+    if stream == RELEASES:
+        return ["release.*.*"]
+    kinds = [kind for lane in LANES if lane.stream == stream for kind in lane.kinds]
+    # A stream without subjects would get its own name for one; no gateway is called `-`.
+    return [f"env.*.{gateway}.{kind}" for gateway in sorted(gateways) or ["-"] for kind in kinds]
 
 
 def stream_of(kind: str) -> StreamName:

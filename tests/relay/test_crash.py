@@ -68,13 +68,13 @@ async def test_an_error_of_the_server_in_mid_connection_makes_the_link_build_ano
 async def test_a_gateway_that_joins_or_leaves_disturbs_nobody(exchange: Exchange) -> None:
     a = await exchange.link("a")
     joining = asyncio.create_task(
-        exchange.hub.apply({"a": gateway_nkey("a").public, "newcomer": gateway_nkey("newcomer").public})
+        exchange.hub.apply({name: gateway_nkey(name).public for name in ("a", "b", "newcomer")})
     )
     states = set()
     count = 0
     while not joining.done():
         count += 1
-        outcomes = await a.publish([outgoing(envelope_subject("a", "other", "FLASH"), b"meanwhile %d" % count)])
+        outcomes = await a.publish([outgoing(envelope_subject("a", "b", "FLASH"), b"meanwhile %d" % count)])
         states |= {outcome.state for outcome in outcomes}
     await joining
     assert (states, count > 10) == ({"relayed"}, True)

@@ -33,8 +33,56 @@ async def test_streams_are_as_the_design_says(exchange: Exchange) -> None:
         assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work, True)
         assert config.allow_direct is not work
         assert config.max_consumers == 5000
+        assert (config.max_msgs_per_subject, config.discard_new_per_subject) == (
+            (10_000, True) if work else (-1, False)
+        )
         assert not config.allow_rollup_hdrs
     assert "sync_interval: always" in (exchange.folder / "server.conf").read_text()
+
+
+@pytest.fixture
+def few_waiting(monkeypatch) -> None:
+    monkeypatch.setattr("broker.relay.hub._MAX_WAITING", 50)
+
+
+async def test_who_floods_fills_only_its_own_subject(few_waiting, exchange: Exchange) -> None:
+    await exchange.hub.apply(exchange.gateways)
+    a, c = await exchange.link("a"), await exchange.link("c")
+    for precedence in ("FLASH", "IMMEDIATE", "ROUTINE"):
+        subject = envelope_subject("a", "b", precedence)
+        # Two atomic batches: the first fits, the second does not and is stored as far as there is room.
+        first = await a.publish([outgoing(subject, b"%s %d" % (precedence.encode(), n)) for n in range(40)])
+        second = await a.publish([outgoing(subject, b"%s %d" % (precedence.encode(), n)) for n in range(40, 80)])
+        assert {outcome.state for outcome in first} == {"relayed"}
+        assert [outcome.state for outcome in second] == ["relayed"] * 10 + ["failed"] * 30
+        assert {outcome.code for outcome in second[10:]} == {"js-10077"}
+    others = [
+        outgoing(envelope_subject("c", "b", "FLASH"), b"another sender"),
+        outgoing(envelope_subject("a", "c", "FLASH"), b"another recipient"),
+        outgoing(envelope_subject("a", "b", "PRIORITY"), b"another precedence"),
+        outgoing(envelope_subject("c", "b", "ROUTINE"), b"another sender's"),
+    ]
+    outcomes = [(await (c if item.subject.startswith("env.c.") else a).publish([item]))[0].state for item in others]
+    assert outcomes == ["relayed"] * 4
+    b = await exchange.link("b")
+    await take(b, 153)
+
+    async def room_again() -> bool:
+        (outcome,) = await a.publish([outgoing(envelope_subject("a", "b", "FLASH"), b"later")])
+        return outcome.state in {"relayed", "duplicate"}
+
+    await eventually(room_again)
+
+
+async def test_what_is_addressed_to_nobody_is_not_stored(exchange: Exchange) -> None:
+    a = await exchange.link("a")
+    nowhere = [outgoing(envelope_subject("a", f"nobody-{n}", "ROUTINE"), b"%d" % n) for n in range(30)]
+    assert {outcome.state for outcome in await a.publish(nowhere)} <= {"failed", "unknown"}
+    assert sum((await exchange.hub.waiting()).values()) == 0
+    await exchange.hub.apply({**exchange.gateways, "nobody-7": gateway_nkey("nobody-7").public})
+    (outcome,) = await a.publish([nowhere[7]])
+    assert outcome.state == "relayed"
+    assert [incoming.payload for incoming in await take(await exchange.link("nobody-7"), 1)] == [b"7"]
 
 
 async def test_a_hub_starts_over_what_it_made_before(exchange: Exchange) -> None:
