@@ -71,7 +71,7 @@ class Live:
         match event.event:
             case "receipt":
                 await self._receipt(agency, client, event.data)
-            case "escalation" if event.data.get("contact"):
+            case "escalation" if "recipient" not in event.data:  # the originator's own word about it names one
                 contact = event.data["contact"]
                 name = contact.get("name", contact) if isinstance(contact, dict) else contact
                 self._lines.say(

@@ -22,7 +22,6 @@ from broker.gateway.alarms import alarm
 from broker.gateway.bells import wait
 from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
-from broker.gateway.problems import ProblemError
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
 from broker.seal import NoticeSource, SealError, encode_envelope, make_notice
@@ -125,9 +124,10 @@ async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Pa
         # Revoked since it was decided: no key is wrapped for it any more (DESIGN 7).
         await _give_up(node, left, "delivery-given-up", "recipient-revoked")
         rows = [row for row in rows if row not in left]
-    if node.trust.rules is not None and copy["rules"] < node.trust.rules.floor:
-        # Every recipient would refuse it: those rules were withdrawn since.
-        await _decide_again(node, copy, rows)
+    floor = node.trust.rules.floor if node.trust.rules is not None else 0
+    if copy["rules"] < floor and copy["kind"] not in control.REFERENCE:
+        # Every recipient would refuse it: the rules it was decided under were withdrawn. No rules decide a recall.
+        await _give_up(node, rows, "decide-again", "rules-floor")
         return
     source = node.sources.of(copy)
     header, body = bytes(copy["header"]), bytes(copy["body"])
@@ -143,32 +143,6 @@ async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Pa
         subject = envelope_subject(node.settings.name, gateway, copy["precedence"])
         for packet in _split(subject, expires, (header, body), made):
             yield packet
-
-
-async def _decide_again(node: Node, copy: sqlite3.Row, rows: list[sqlite3.Row]) -> None:
-    """A bulletin is its author's to submit again; what only carries a word about one is made anew here."""
-    if not rows:
-        return
-    if copy["kind"] not in control.REFERENCE:
-        await _give_up(node, rows, "decide-again", "rules-floor")
-        return
-    agency, ident = str(copy["agency"]), bytes(copy["id"])
-    about = bulletins.find(node.store, agency, UUID(bytes=copy["supersedes"]))
-    recipients = tuple(str(row["recipient"]) for row in rows)
-    if about is None:
-        raise RuntimeError  # a control message is recorded after the bulletin it is about, and neither is deleted
-    note = node.sources.of(copy).addressees[recipients[0]].terms.note
-    try:
-        message = control.prepare(node, kind=copy["kind"], about=about, recipients=recipients, note=note)
-    except ProblemError as problem:
-        await _postpone(node, rows, problem.code)
-        return
-
-    def replace(connection: sqlite3.Connection) -> None:
-        deliveries.withdraw(connection, agency, ident, recipients)
-        control.record(node, connection, message, status=str(copy["status"]))
-
-    await node.store.write(replace)
 
 
 def _may_receive(node: Node, agency: str) -> bool:

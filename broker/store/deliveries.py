@@ -119,13 +119,15 @@ def climbed(
 ) -> bool:
     """Enters a verified receipt; False when that rung was entered before.
 
-    A refusal ends the delivery; a rung climbed later lifts it, and one climbed before makes it void.
+    A refusal ends the delivery; a rung climbed later lifts it. It is void after a rung or a recall.
     """
     row = connection.execute(
         "SELECT * FROM deliveries WHERE agency = ? AND id = ? AND recipient = ?", (agency, bulletin, recipient)
     ).fetchone()
     column = rung if rung in RUNGS else "refused"
-    if row is None or row[column] is not None or (column == "refused" and row["state"] in RUNGS):
+    if row is None or row[column] is not None:
+        return False
+    if column == "refused" and row["state"] in (*RUNGS, "withdrawn"):
         return False
     state = row["state"]
     higher = state not in RUNGS or RUNGS.index(rung) > RUNGS.index(state)

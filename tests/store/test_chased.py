@@ -71,6 +71,14 @@ async def test_a_refusal_that_arrives_after_a_rung_is_void(database: Database) -
     assert (row["state"], row["refused"]) == ("read", None)
 
 
+async def test_a_refusal_of_what_was_recalled_worries_nobody(database: Database) -> None:
+    await fill(database)
+    await database.write(lambda c: deliveries.withdraw(c, "a-pd", ID.bytes))
+
+    assert await database.write(climb("refused", code="rules-floor")) is False
+    assert deliveries.late(database, "a-pd", 1000, limit=9) == []
+
+
 async def test_a_delivery_is_given_up_once_and_not_after_a_receipt(database: Database) -> None:
     await fill(database)
 
