@@ -92,7 +92,12 @@ def _show(now: dict[str, Any]) -> None:
     late = now.get("late", [])
     if late:
         rows = [
-            (row["bulletin"], row["recipient"], str(row["due"] or row["state"]), "escalated" if row["escalated"] else "")
+            (
+                row["bulletin"],
+                row["recipient"],
+                str(row["due"] or row["state"]),
+                "escalated" if row["escalated"] else "",
+            )
             for row in late
         ]
         table(("late", "for", "due", ""), rows)
