@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -143,6 +143,26 @@ def alarms(node: Node, code: str) -> int:
 
 def refusals(node: Node, where: str, code: str) -> int:
     return int(node.metrics.refused.labels(where=where, code=code)._value.get())
+
+
+def refused_by_code(node: Node) -> dict[str, int]:
+    """How many arrivals were refused, by code; the audit log has those nobody signed for once a minute only."""
+    return {
+        sample.labels["code"]: int(sample.value)
+        for metric in node.metrics.refused.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total") and sample.labels["where"] == "deliver"
+    }
+
+
+def set_clock(monkeypatch: pytest.MonkeyPatch, node: Node, **by: float) -> None:
+    """Sets a running gateway's wall clock off by so much; nothing: right again. Its steady clock goes on."""
+
+    def wall() -> datetime:
+        return clock() + timedelta(**by)
+
+    monkeypatch.setattr(node, "now", wall)
+    monkeypatch.setattr(node.steady, "_wall", wall)
 
 
 async def send_receipts(running: Exchange, sender: str, recipient: str, payload: bytes) -> None:

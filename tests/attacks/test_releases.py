@@ -91,7 +91,7 @@ async def test_what_a_revoked_agency_signs_is_refused_whatever_date_it_wears(
     after = await running.desks[CHICAGO].accepted(threat("from after"))
 
     await eventually(lambda: refusals(city, "deliver", "revoked-signer") >= 2)
-    assert recorded(city, "envelope refused", code="revoked-signer")
+    await eventually(lambda: recorded(city, "envelope refused", code="revoked-signer"))
     assert await times(running, CITY, before["id"]) == await times(running, CITY, after["id"]) == 0
 
 
