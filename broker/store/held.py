@@ -6,7 +6,6 @@ sends what nobody can judge uses up its own.
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
 from dataclasses import asdict, dataclass
 
@@ -21,10 +20,28 @@ MAX_CONTRADICTIONS = 16
 
 
 def hold(
-    connection: sqlite3.Connection, *, raw: bytes, gateway: str, reason: str, at: int, retry_at: int, expires: int
+    connection: sqlite3.Connection,
+    *,
+    digest: bytes,
+    raw: bytes,
+    gateway: str,
+    reason: str,
+    at: int,
+    retry_at: int,
+    expires: int,
 ) -> bool:
-    """Keeps an envelope; False when its gateway's share is used up. One that is kept already changes nothing."""
-    digest = hashlib.sha256(raw).digest()
+    """Keeps an envelope; False when its gateway's share is used up. One that is kept already changes nothing.
+
+    Args:
+        connection: of the caller's transaction.
+        digest: by which the same envelope is known when it comes again.
+        raw: the envelope as it came.
+        gateway: who put it on the relay.
+        reason: the code it is held for.
+        at: now.
+        retry_at: when to try it again.
+        expires: when to give it up.
+    """
     if connection.execute("SELECT 1 FROM held WHERE digest = ?", (digest,)).fetchone():
         return True
     used = connection.execute(

@@ -85,6 +85,25 @@ async def test_what_waits_for_a_release_waits_here_and_is_delivered_when_it_come
     await eventually(lambda: held.count(node.store) == 0)
 
 
+async def test_what_is_sent_again_while_it_waits_here_is_held_once(
+    running: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, chicago = running.nodes[CITY], running.nodes[CHICAGO]
+    held_before = refusals(node, "deliver", "newer-directory")
+    assert node.trust.directory is not None
+    bend(monkeypatch, under(node.trust.directory.number + 1))
+    sent = await running.desks[CHICAGO].accepted(threat("sent again and again"))
+    again = "UPDATE deliveries SET next_attempt = 0 WHERE id = ? AND next_attempt IS NOT NULL"
+    for count in (1, 2, 3):
+        await eventually(lambda count=count: refusals(node, "deliver", "newer-directory") == held_before + count)
+        await chicago.store.write(lambda c: c.execute(again, (UUID(sent["id"]).bytes,)))
+        chicago.outbox.ring()
+
+    assert held.count(node.store) == 1
+    await running.release_directory()
+    await running.desks[CITY].received(sent["id"])
+
+
 async def test_a_gateway_can_use_up_its_own_share_of_what_waits_and_nobody_elses_lane(
     running: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
