@@ -13,6 +13,7 @@ from broker.gateway import owed
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
 from broker.gateway.recheck import Rechecked
+from broker.model import Tlp
 from broker.seal import Envelope, Unsealed
 from broker.store import audit, bulletins, claims, events
 
@@ -77,6 +78,7 @@ def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row 
     terms = {
         "obligations": {names[number]: dict(value) for number, value in arrival.checked.obligations.items()},
         "named": list(unsealed.terms.named),
+        "for_them_alone": any(document.portion.effective.tlp == Tlp.RED for document in documents.values()),
         "note": unsealed.terms.note,
     }
     supersedes, in_reply_to = arrival.reference("supersedes"), arrival.reference("in_reply_to")

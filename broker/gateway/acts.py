@@ -47,7 +47,8 @@ async def receipt(node: Node, grant: Grant, ident: UUID, *, rung: str, person: s
 def _named(node: Node, row: sqlite3.Row) -> tuple[str, ...]:
     """The persons of this agency that the bulletin is for alone (TLP:RED); empty where it is for the agency."""
     key_name, ident = str(row["storage_key"]), bytes(row["id"])
-    return tuple(node.vault.open_words(row["agency"], key_name, row["record_sealed"], "record", ident).get("named", ()))
+    record = node.vault.open_words(row["agency"], key_name, row["record_sealed"], "record", ident)
+    return tuple(record.get("named", ())) if record.get("for_them_alone") else ()
 
 
 def _require_fits(pointer: str, words: str, limit: int) -> None:
