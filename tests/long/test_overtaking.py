@@ -60,7 +60,7 @@ async def arrived_before(running: Exchange, ident: str) -> int:
 async def test_a_flash_overtakes_5000_routine_bulletins(
     tmp_path: Path, where: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with exchange(tmp_path, SENDER, RECIPIENT, rules_text=RULES) as running:
+    async with exchange(tmp_path, SENDER, RECIPIENT, rules_text=RULES, retry_seconds=[600.0]) as running:
         down = RECIPIENT if where == "at the relay" else SENDER
         await running.stop_gateway(down)
         if down == SENDER:
