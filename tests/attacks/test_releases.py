@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from broker.gateway import releases
 from broker.seal import AgencyKeys, Claim, Witness, make_receipts
 from broker.trust import Entry, TrustStore, new_agency_keys
 from tests.attacks.ground import (
@@ -47,13 +48,13 @@ def suspended(entry: Entry) -> Entry:
     return replace(entry, attributes={**entry.attributes, "status": "suspended"})
 
 
-def hold_back(monkeypatch: pytest.MonkeyPatch, *late: TrustStore) -> list[tuple[TrustStore, bytes]]:
+def hold_back(monkeypatch: pytest.MonkeyPatch, *late: TrustStore) -> list[bytes]:
     """New releases reach every gateway but these, which the relay keeps waiting; what it keeps from them."""
-    kept: list[tuple[TrustStore, bytes]] = []
+    kept: list[bytes] = []
 
     def offered(store: TrustStore, raw: bytes, **when: Any) -> Any:
         if any(store is one for one in late):
-            kept.append((store, raw))
+            kept.append(raw)
             return None
         return OFFER(store, raw, **when)
 
@@ -168,8 +169,8 @@ async def _waits(running: Exchange, monkeypatch: pytest.MonkeyPatch, code: str, 
     assert await times(running, CITY, sent["id"]) == 0
     await eventually(lambda: kept)
     monkeypatch.undo()
-    for store, raw in kept:
-        store.offer(raw, now=clock())
+    for raw in kept:
+        releases._offer(city, raw)
 
     assert (await running.desks[CITY].received(sent["id"]))["portions"][0]["content"] == "under the newest of all"
     assert recorded(city, "envelope refused") == []
@@ -194,10 +195,10 @@ async def test_a_sender_whose_keys_are_newer_than_my_directory_waits_too(
     sent = await running.desks[CHICAGO].accepted(threat("signed with new keys"))
     await eventually(lambda: refusals(city, "deliver", "newer-directory"))
     assert recorded(city, "envelope refused") == []
-    held = await eventually(lambda: list(kept))
-    kept.clear()
-    for store, raw in held:
-        OFFER(store, raw, now=clock())
+    await eventually(lambda: kept)
+    monkeypatch.setattr(TrustStore, "offer", OFFER)
+    for raw in kept:
+        releases._offer(city, raw)
 
     assert (await running.desks[CITY].received(sent["id"]))["from"] == CHICAGO
 
