@@ -38,8 +38,9 @@ from broker.relay.subjects import (
 
 log = structlog.get_logger()
 
-# The doorbell wakes the reader of releases; this is for a ring that got lost.
-_LOOK_AGAIN: Final = 30.0
+# The doorbell wakes the reader of releases; this is for a ring that got lost, as one does that was drawn by a process
+# that then ended. A release may be a suspension: seconds matter more than one small request.
+_LOOK_AGAIN: Final = 3.0
 _RETRY_READ: Final = 1.0
 
 
