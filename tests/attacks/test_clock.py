@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
 from tests.attacks.ground import CHICAGO, CITY, Relay, Twist, alarms, bend, only, refusals, set_clock, tap, times
 from tests.gateway.documents import later, threat
 from tests.gateway.exchange import Exchange, eventually, exchange
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Exchange]:
-    async with exchange(tmp_path_factory.mktemp("clock"), CHICAGO, CITY, retry_seconds=[1.0]) as started:
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Exchange]:
+    """One for each test: what a wrong clock has seen stays seen."""
+    async with exchange(tmp_path, CHICAGO, CITY, retry_seconds=[1.0]) as started:
         yield started
 
 
