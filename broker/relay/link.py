@@ -179,9 +179,13 @@ class Link:
         while True:
             client = await self._connection.wait_connected()
             # A stream made anew after a loss counts from one again, so each connection begins at the beginning.
-            with contextlib.suppress(NatsError):
+            try:
                 async for raw in self._releases_over(client, assembly):
                     yield raw
+            except NatsError:
+                # A closed client refuses at once, without ever giving way: a loop around that would be all this process
+                # still does, and the connection's own end would never be noticed.
+                await asyncio.sleep(_RETRY_READ)
 
     async def _releases_over(self, client: Client, assembly: Assembly) -> AsyncIterator[bytes]:
         sequence = 1
