@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -28,10 +29,9 @@ from tests.gateway.exchange import Exchange, clock, eventually, exchange
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Exchange]:
-    folder = tmp_path_factory.mktemp("controls")
-    async with exchange(folder, CHICAGO, CITY, FUSION, retry_seconds=[1.0]) as started:
+@pytest_asyncio.fixture(loop_scope="module")
+async def running(tmp_path: Path) -> AsyncIterator[Exchange]:
+    async with exchange(tmp_path, CHICAGO, CITY, FUSION, retry_seconds=[1.0]) as started:
         yield started
 
 
