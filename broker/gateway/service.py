@@ -36,8 +36,8 @@ from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_
 log = structlog.get_logger()
 
 RESTART_SECONDS = 1.0
-# The store's thread gives the interpreter up at every statement and has to ask for it again. Beside a busy event loop,
-# a transaction of ten statements took 8.7 ms at the median and 11 s at worst with the default of 5 ms; 4 and 8 ms so.
+# The thread that commits has to win the interpreter twice for each commit, from an event loop that does not give it up
+# before so long. With Python's 5 ms each bulletin would be that much later at every disk.
 SWITCH_SECONDS = 0.0005
 # Allocations until a collection, by generation: the values of one bulletin are some thousand objects without cycles.
 COLLECT_AFTER = (20_000, 20, 20)

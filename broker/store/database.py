@@ -1,8 +1,12 @@
-"""One SQLite file, one writer thread, one fsync for everything that waits: the gateway's only disk.
+"""One SQLite file, one writer, one fsync for everything that waits: the gateway's only disk.
 
 A write is a function that gets the connection; it runs inside a savepoint of a shared transaction, and its caller
 resumes only after that transaction is on disk (WAL, ``synchronous=FULL``). Writes that queue up while a commit is
 under way share the next one (group commit). A write that raises undoes only itself.
+
+The statements run in the event loop's own thread and only COMMIT, with its fsync, in another. A thread of its own for
+all of it has to win the interpreter back at each statement: beside a busy loop a write of ten of them took 8.7 ms at
+the median (4 ms with a shorter switch interval), where the statements themselves are half a millisecond's work.
 
 Reads use a second connection in the caller's thread and see the last commit.
 """
@@ -16,8 +20,10 @@ import os
 import queue
 import sqlite3
 import threading
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,11 +33,16 @@ T = TypeVar("T")
 
 # More than this in one transaction only delays the first caller: an fsync is already shared by far fewer.
 MAX_GROUP = 256
+# No further write joins a group that has kept the event loop so long: a FLASH may be waiting to be read.
+MAX_GROUP_SECONDS = 0.005
 BUSY_TIMEOUT_SECONDS = 10.0
 
 
 class StoreError(Exception):
-    """The store cannot be used: ``code`` says why (``store-newer``, ``store-locked``, ``store-unreadable``)."""
+    """The store cannot be used: ``code`` says why.
+
+    One of ``store-newer``, ``store-locked``, ``store-unreadable``, ``store-closed``.
+    """
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -41,7 +52,25 @@ class StoreError(Exception):
 @dataclass(frozen=True, slots=True)
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
-    resolve: Callable[[Any, BaseException | None], None]
+    future: asyncio.Future[Any]
+
+    def settle(self, value: Any, error: BaseException | None) -> None:
+        if self.future.done():
+            return  # its caller was cancelled; what it asked for is done all the same
+        if error is None:
+            self.future.set_result(value)
+        elif isinstance(error, StopIteration):
+            self.future.set_exception(RuntimeError("a write raised StopIteration"))  # a future cannot carry it
+        else:
+            self.future.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Group:
+    """Jobs of one transaction, each with its value or the exception that undid it; ``failure`` undid them all."""
+
+    outcomes: list[tuple[_Job, Any, BaseException | None]] = field(default_factory=list)
+    failure: sqlite3.Error | None = None
 
 
 class Database:
@@ -56,8 +85,11 @@ class Database:
         self._lock = lock
         self._writer = writer
         self._reader = reader
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._jobs: deque[_Job] = deque()
+        self._committing = False
+        self._closed = False
+        self._commits: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._commit_for_ever, name="store-commit", daemon=True)
         self._thread.start()
 
     @classmethod
@@ -78,23 +110,23 @@ class Database:
         return cls(path, writer, _connect(path), lock)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Runs ``work`` in the next group commit; returns its value once that commit is on disk."""
+        """Runs ``work`` in the next group commit; returns its value once that commit is on disk.
+
+        Every caller is in one event loop. What ``work`` raises is raised here, and nothing of it stands.
+
+        Raises:
+            sqlite3.Error: the commit failed, and nothing of it stands.
+            StoreError: ``store-closed``.
+        """
+        if self._closed:
+            raise StoreError("store-closed", "the store is closed")
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-
-        def settle(value: T, error: BaseException | None) -> None:
-            if future.cancelled():
-                return
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-        def resolve(value: Any, error: BaseException | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop is gone: the process is stopping, the row is safe
-                loop.call_soon_threadsafe(settle, value, error)
-
-        self._jobs.put(_Job(work, resolve))
+        self._jobs.append(_Job(work, future))
+        if not self._committing:
+            self._committing = True
+            # Not at once: what the loop is about to run anyway may want to write too.
+            loop.call_soon(self._begin, loop)
         return await future
 
     def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
@@ -108,50 +140,79 @@ class Database:
 
     def close(self) -> None:
         """Finishes what is queued, then closes."""
-        self._jobs.put(None)
+        self._commits.put(None)
         self._thread.join()
+        self._closed = True
+        while self._jobs:
+            group = self._run_group()
+            with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever waits
+                self._settle(group, self._commit(group))
         self._writer.close()
         self._reader.close()
         os.close(self._lock)
 
-    def _run(self) -> None:
-        while (first := self._jobs.get()) is not None:
-            group = [first]
-            stop = False
-            while len(group) < MAX_GROUP:
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-                if job is None:
-                    stop = True
-                    break
-                group.append(job)
-            self._commit(group)
-            if stop:
-                return
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One group: its statements here, its COMMIT in the thread, then whatever has queued up meanwhile."""
+        if not self._jobs or self._closed:
+            self._committing = False
+            return
+        group = self._run_group()
 
-    def _commit(self, group: list[_Job]) -> None:
-        outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+        def commit() -> None:
+            failure = self._commit(group)
+            with contextlib.suppress(RuntimeError):  # the loop is gone: the process is stopping, the rows are safe
+                loop.call_soon_threadsafe(done, failure)
+
+        def done(failure: BaseException | None) -> None:
+            self._settle(group, failure)
+            self._begin(loop)
+
+        self._commits.put(commit)
+
+    def _commit_for_ever(self) -> None:
+        while (commit := self._commits.get()) is not None:
+            commit()
+
+    def _run_group(self) -> _Group:
+        """Runs what is queued in one open transaction, each in a savepoint of its own."""
+        group = _Group()
+        until = time.monotonic() + MAX_GROUP_SECONDS
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for job in group:
+            while self._jobs and len(group.outcomes) < MAX_GROUP and time.monotonic() < until:
+                job = self._jobs.popleft()
+                group.outcomes.append((job, None, None))
                 self._writer.execute("SAVEPOINT job")
                 try:
-                    value = job.work(self._writer)
+                    group.outcomes[-1] = (job, job.work(self._writer), None)
                 except BaseException as error:  # noqa: BLE001 - it belongs to the caller, who gets it as raised
+                    group.outcomes[-1] = (job, None, error)
                     self._writer.execute("ROLLBACK TO job")
-                    outcomes.append((job, None, error))
-                else:
-                    outcomes.append((job, value, None))
                 self._writer.execute("RELEASE job")
-            self._writer.execute("COMMIT")
         except sqlite3.Error as error:
+            # The transaction as a whole is lost (a full disk ends it), and with it what ran before.
+            group.failure = error
+            if not group.outcomes and self._jobs:
+                group.outcomes.append((self._jobs.popleft(), None, error))
+        return group
+
+    def _commit(self, group: _Group) -> BaseException | None:
+        """Makes the group durable; returns what kept it from that. Nothing of it stands then."""
+        failure = group.failure
+        if failure is None:
+            try:
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                failure = error
+        if failure is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")
-            outcomes = [(job, None, error) for job in group]
-        for job, value, failure in outcomes:
-            job.resolve(value, failure)
+        return failure
+
+    @staticmethod
+    def _settle(group: _Group, failure: BaseException | None) -> None:
+        for job, value, error in group.outcomes:
+            job.settle(value, failure or error)
 
 
 def _lock(path: Path) -> int:
