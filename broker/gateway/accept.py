@@ -58,14 +58,17 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
     if copy is None:
         _conflict(node, connection, arrival)
         return
+    shown = True
     match manifest.kind:
         case "recall" | "purge":
             _withdrawn(node, connection, arrival)
         case "escalation":
             _escalated(node, connection, arrival)
         case _:
-            _delivered(node, connection, arrival, copy)
-    owed.owe(node, connection, copy, "stored")
+            shown = _delivered(node, connection, arrival, copy)
+    owed.owe_first(node, connection, copy)
+    if not shown:
+        owed.purge_with_receipt(node, connection, copy)
 
 
 def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row | None:
@@ -111,6 +114,8 @@ def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row 
             storage_key=key_name,
             supersedes=supersedes.bytes if supersedes else None,
             in_reply_to=in_reply_to.bytes if in_reply_to else None,
+            rung=owed.FIRST,
+            receipts=1,
         ),
     )
     return _copy(connection, agency, ident) if added else None
@@ -123,7 +128,8 @@ def _copy(connection: Connection, agency: str, ident: UUID) -> sqlite3.Row | Non
     return row
 
 
-def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlite3.Row) -> None:
+def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlite3.Row) -> bool:
+    """Shows it to the adapters; False when its recall overtook it: then it is never shown, and is to be purged."""
     agency, sender, ident = arrival.agency, arrival.unsealed.sender, arrival.checked.bulletin
     audit.record(
         connection,
@@ -135,10 +141,7 @@ def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlit
         detail={"portions": json.loads(copy["portions"]), "rules": copy["rules"], "directory": copy["directory"]},
     )
     if bulletins.buried(connection, agency, sender, ident.bytes):
-        # The recall overtook it: it is never shown, and its originator is told that it is gone.
-        owed.owe(node, connection, copy, "stored")
-        owed.purge_with_receipt(node, connection, copy)
-        return
+        return False
     superseded = arrival.reference("supersedes")
     if superseded is not None:
         bulletins.supersede(connection, agency, sender, superseded.bytes, ident.bytes)
@@ -147,6 +150,7 @@ def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlit
         bulletins.supersede(connection, agency, sender, ident.bytes, correction)
     events.append(connection, agency=agency, event="bulletin", at=node.now_ms(), bulletin=ident)
     node.metrics.received.labels(agency=agency, precedence=copy["precedence"]).inc()
+    return True
 
 
 def _withdrawn(node: Node, connection: Connection, arrival: Arrival) -> None:

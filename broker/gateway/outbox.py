@@ -116,7 +116,8 @@ async def _packets(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Packet
 
 async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Packet]:
     copy = bulletins.find(node.store, rows[0]["agency"], UUID(bytes=rows[0]["id"]))
-    if copy is None or copy["body"] is None or copy["expires"] <= node.now_ms():
+    body = bulletins.body(node.store, str(rows[0]["agency"]), bytes(rows[0]["id"]))
+    if copy is None or body is None or copy["expires"] <= node.now_ms():
         await _give_up(node, rows, "delivery-given-up", "expired")
         return
     left = [row for row in rows if not _may_receive(node, str(row["recipient"]))]
@@ -130,7 +131,7 @@ async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Pa
         await _give_up(node, rows, "decide-again", "rules-floor")
         return
     source = node.sources.of(copy)
-    header, body = bytes(copy["header"]), bytes(copy["body"])
+    sealed = (bytes(copy["header"]), body)
     expires = from_ms(copy["expires"])
     for gateway, group in _by_gateway(rows):
         made: list[tuple[sqlite3.Row, bytes]] = []
@@ -141,7 +142,7 @@ async def _of_bulletin(node: Node, rows: list[sqlite3.Row]) -> AsyncIterator[_Pa
                 await _postpone(node, [row], error.code)
             await asyncio.sleep(0)  # a notice costs half a millisecond: let a FLASH's request in between
         subject = envelope_subject(node.settings.name, gateway, copy["precedence"])
-        for packet in _split(subject, expires, (header, body), made):
+        for packet in _split(subject, expires, sealed, made):
             yield packet
 
 

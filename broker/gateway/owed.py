@@ -11,6 +11,8 @@ from broker.seal import Claim, PublicKey, SealError, Witness, make_receipts
 from broker.store import audit, bulletins, claims
 from broker.trust import TrustError
 
+# The rung that a copy is written with: that it is written is what the rung says.
+FIRST = "stored"
 URGENT = frozenset({"FLASH", "IMMEDIATE"})
 # What keeps one receipt from being made: its keys do not open, its words do not fit, its row is damaged.
 FAULTS = (SealError, TrustError, LookupError, ValueError)
@@ -38,10 +40,27 @@ def owe(
     words: dict[str, str] | None = None,
 ) -> bool:
     """Climbs a rung and queues its receipt in the caller's transaction; False when it was climbed before."""
-    agency, ident, key_name = str(copy["agency"]), bytes(copy["id"]), str(copy["storage_key"])
-    number = bulletins.climb(connection, agency, ident, rung)
+    number = bulletins.climb(connection, str(copy["agency"]), bytes(copy["id"]), rung)
     if number is None:
         return False
+    _queue(node, connection, copy, rung, number, words)
+    return True
+
+
+def owe_first(node: Node, connection: sqlite3.Connection, copy: sqlite3.Row) -> None:
+    """Queues the receipt of a copy that was just written with its first rung, in the caller's transaction."""
+    _queue(node, connection, copy, FIRST, 1, None)
+
+
+def _queue(  # noqa: PLR0917
+    node: Node,
+    connection: sqlite3.Connection,
+    copy: sqlite3.Row,
+    rung: str,
+    number: int,
+    words: dict[str, str] | None,
+) -> None:
+    agency, ident, key_name = str(copy["agency"]), bytes(copy["id"]), str(copy["storage_key"])
     at = node.now_ms()
     claims.add(
         connection,
@@ -56,7 +75,6 @@ def owe(
         storage_key=key_name,
     )
     audit.record(connection, agency=agency, at=at, event=rung, bulletin=UUID(bytes=ident), peer=str(copy["sender"]))
-    return True
 
 
 def code_of(error: Exception) -> str:

@@ -12,7 +12,7 @@ from broker.gateway.core import Node
 from broker.gateway.plan import attributes_of
 from broker.gateway.problems import ProblemError
 from broker.model import parse_portion_document
-from broker.seal import Secrets, Witness, open_own, reopen
+from broker.seal import SealError, Secrets, Witness, open_own, reopen
 from broker.store import audit, bulletins, deliveries
 from policy import explain
 
@@ -169,7 +169,7 @@ def _asker(node: Node, row: sqlite3.Row) -> str | None:
 
 
 def _content(node: Node, row: sqlite3.Row) -> dict[str, Any]:
-    if row["body"] is None or row["keyring_sealed"] is None:
+    if row["keyring_sealed"] is None:
         return {"portions": [], "named": [], "obligations": {}}
     agency, ident, key_name = row["agency"], bytes(row["id"]), row["storage_key"]
     record = node.vault.open_words(agency, key_name, row["record_sealed"], "record", ident)
@@ -179,7 +179,7 @@ def _content(node: Node, row: sqlite3.Row) -> dict[str, Any]:
         extra = {"source_document": record.get("source_document")}
     else:
         keyring = node.vault.open(agency, key_name, row["keyring_sealed"], "keyring", ident)
-        parts = reopen(bytes(row["body"]), Witness.decode(keyring))
+        parts = reopen(_body(node, row), Witness.decode(keyring))
         named = record["named"]
         extra = {}
     documents: list[dict[str, Any]] = [json.loads(part) for part in parts.values()]
@@ -195,7 +195,14 @@ def _content(node: Node, row: sqlite3.Row) -> dict[str, Any]:
 
 def _own_parts(node: Node, row: sqlite3.Row) -> dict[int, bytes]:
     keyring = node.vault.open(row["agency"], row["storage_key"], row["keyring_sealed"], "keyring", bytes(row["id"]))
-    return open_own(bytes(row["body"]), Secrets.decode(keyring))
+    return open_own(_body(node, row), Secrets.decode(keyring))
+
+
+def _body(node: Node, row: sqlite3.Row) -> bytes:
+    body = bulletins.body(node.store, row["agency"], bytes(row["id"]))
+    if body is None:
+        raise SealError("own-body", "the body was purged")
+    return body
 
 
 def _references(row: sqlite3.Row) -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 from broker.store.database import Database
-from broker.store.rows import insert
+from broker.store.rows import columns, insert
 
 # The rungs of the receipt ladder, lowest first; a rung that was climbed stays climbed.
 RUNGS = ("stored", "fetched", "read", "acknowledged", "acted", "purged")
@@ -43,6 +43,7 @@ class Copy:
     record_sealed: bytes | None
     storage_key: str
     rung: str | None = None
+    receipts: int = 0
     recalled: int | None = None
     supersedes: bytes | None = None
     in_reply_to: bytes | None = None
@@ -50,12 +51,24 @@ class Copy:
 
 def add(connection: sqlite3.Connection, copy: Copy) -> bool:
     """Stores a copy; False when this agency holds that bulletin already."""
-    return insert(connection, "bulletins", asdict(copy), ignore=True)
+    values = columns(copy)
+    body = values.pop("body")
+    if not insert(connection, "bulletins", values, ignore=True):
+        return False
+    if body is not None:
+        insert(connection, "bodies", {"agency": copy.agency, "id": copy.id, "body": body})
+    return True
 
 
 def find(database: Database, agency: str, bulletin: UUID) -> sqlite3.Row | None:
     """This agency's copy of the bulletin."""
     return database.read_one("SELECT * FROM bulletins WHERE agency = ? AND id = ?", (agency, bulletin.bytes))
+
+
+def body(database: Database, agency: str, bulletin: bytes) -> bytes | None:
+    """The sealed body of this agency's copy; None once it was purged."""
+    row = database.read_one("SELECT body FROM bodies WHERE agency = ? AND id = ?", (agency, bulletin))
+    return bytes(row["body"]) if row else None
 
 
 def find_by_header(database: Database, agency: str, header_hash: bytes) -> sqlite3.Row | None:
@@ -99,11 +112,11 @@ def climb(connection: sqlite3.Connection, agency: str, bulletin: bytes, rung: st
 def purge(connection: sqlite3.Connection, agency: str, bulletin: bytes, *, at: int) -> None:
     """Makes a recalled copy unreadable for good: its keyring is gone, the body with it, the row stays as evidence."""
     connection.execute(
-        "UPDATE bulletins SET recalled = coalesce(recalled, ?), body = NULL, keyring_sealed = NULL, "
-        "record_sealed = NULL "
+        "UPDATE bulletins SET recalled = coalesce(recalled, ?), keyring_sealed = NULL, record_sealed = NULL "
         "WHERE agency = ? AND id = ?",
         (at, agency, bulletin),
     )
+    connection.execute("DELETE FROM bodies WHERE agency = ? AND id = ?", (agency, bulletin))
 
 
 def supersede(connection: sqlite3.Connection, agency: str, sender: str, old: bytes, new: bytes) -> bool:
@@ -176,14 +189,13 @@ def buried(connection: sqlite3.Connection, agency: str, sender: str, bulletin: b
     return row is not None
 
 
-def high_water(connection: sqlite3.Connection, name: str, value: int) -> int:
-    """Raises a persisted maximum (the highest time seen, the last control number) and returns it."""
+def high_water(connection: sqlite3.Connection, name: str, value: int) -> None:
+    """Raises a persisted maximum: the highest time seen, the last control number."""
     connection.execute(
         "INSERT INTO meta (name, value) VALUES (?, ?) "
-        "ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
+        "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > value",
         (name, value),
     )
-    return int(connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()["value"])
 
 
 def meta(database: Database, name: str) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from broker.store.bulletins import RUNGS
 from broker.store.database import Database
-from broker.store.rows import insert
+from broker.store.rows import columns, insert
 
 # States in which the envelope is still on its way; every later one means the recipient's signed word is in.
 ON_THE_WAY = ("queued", "relayed")
@@ -33,7 +33,7 @@ class NewDelivery:
 
 def add(connection: sqlite3.Connection, delivery: NewDelivery) -> None:
     """Queues one delivery, to be sent at once."""
-    insert(connection, "deliveries", {**asdict(delivery), "next_attempt": delivery.created})
+    insert(connection, "deliveries", {**columns(delivery), "next_attempt": delivery.created})
 
 
 # One rank at a time, so that the index leads straight to what is due: rows that wait for their receipt are not read.

@@ -7,10 +7,10 @@ sends what nobody can judge uses up its own.
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from broker.store.database import Database
-from broker.store.rows import insert
+from broker.store.rows import columns, insert
 
 # Of one sending gateway.
 MAX_ENVELOPES = 200
@@ -100,7 +100,7 @@ class Refused:
 
 def refused_first(connection: sqlite3.Connection, key: Refused, *, forget: int) -> bool:
     """Enters a refusal; False when that envelope was refused before."""
-    return insert(connection, "refusals", {**asdict(key), "forget": forget}, ignore=True)
+    return insert(connection, "refusals", {**columns(key), "forget": forget}, ignore=True)
 
 
 def forget_refusals(connection: sqlite3.Connection, now: int) -> None:
@@ -115,4 +115,4 @@ def keep_contradiction(connection: sqlite3.Connection, key: Refused, *, at: int,
     ).fetchone()
     if kept["number"] >= MAX_CONTRADICTIONS:
         return False
-    return insert(connection, "contradictions", {**asdict(key), "at": at, "raw": raw}, ignore=True)
+    return insert(connection, "contradictions", {**columns(key), "at": at, "raw": raw}, ignore=True)

@@ -97,7 +97,7 @@ async def test_a_purge_and_a_refusal_owed_to_a_revoked_originator_leave_a_record
 
     assert [entry["rung"] for entry in dropped(node)] == ["refused", "purged"]
     row = held(node, str(UUID(bytes=copy["id"])))
-    assert (row["body"], row["keyring_sealed"]) == (None, None)
+    assert (bulletins.body(node.store, CITY, row["id"]), row["keyring_sealed"]) == (None, None)
 
 
 async def test_a_receipt_that_cannot_be_made_puts_off_itself_alone(

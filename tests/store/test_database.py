@@ -8,12 +8,17 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from broker.store import bulletins, deliveries
+from broker.store import database as database_module
 from broker.store.database import Database, StoreError, opened
+from broker.store.rows import columns, insert
 from broker.store.schema import MIGRATIONS
+from tests.store import rows
 
 
 def _put(name: str, value: int):
@@ -63,6 +68,98 @@ async def test_a_write_that_raises_undoes_only_itself(tmp_path: Path) -> None:
             group.create_task(database.write(_put("b", 2)))
 
         assert {row["name"] for row in database.read("SELECT name FROM meta")} == {"a", "b"}
+
+
+async def test_a_full_disk_undoes_the_whole_group_and_tells_each_of_it(tmp_path: Path) -> None:
+    with opened(tmp_path / "store.sqlite") as database:
+        await database.write(_put("before", 1))
+        pages = await database.write(lambda c: c.execute("PRAGMA page_count").fetchone()[0])
+        await database.write(lambda c: c.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+        ran: list[str] = []
+
+        def large(connection: sqlite3.Connection) -> None:
+            ran.append("large")
+            connection.execute("INSERT INTO meta VALUES (?, 1)", ("x" * 1_000_000,))
+
+        async def write(work) -> type[BaseException] | None:
+            try:
+                await database.write(work)
+            except sqlite3.Error as error:
+                return type(error)
+            return None
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(write(work)) for work in (_put("a", 1), large, _put("b", 2))]
+
+        failed = {name for name, task in zip("a-b", tasks, strict=True) if task.result()}
+        assert ran == ["large"]
+        assert "-" in failed
+        # Whoever was told that it stands finds it; whoever was told that it does not does not.
+        assert {row["name"] for row in database.read("SELECT name FROM meta")} == {"before"} | ({"a", "b"} - failed)
+        await database.write(lambda c: c.execute("PRAGMA max_page_count = 1000000").fetchone())
+        await database.write(_put("after", 3))
+        assert database.read_one("SELECT 1 FROM meta WHERE name = 'after'") is not None
+
+
+async def test_what_is_queued_when_the_store_closes_is_written(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "store.sqlite")
+    tasks = [asyncio.create_task(database.write(_put(f"n{number}", number))) for number in range(5)]
+    await asyncio.sleep(0)
+
+    database.close()
+
+    async with asyncio.timeout(5):
+        await asyncio.wait(tasks)
+    assert [task.exception() for task in tasks] == [None] * 5
+    with pytest.raises(StoreError) as refused:
+        await database.write(_put("late", 1))
+    assert refused.value.code == "store-closed"
+    with opened(tmp_path / "store.sqlite") as again:
+        assert _count(again) == 5
+
+
+async def test_a_long_group_gives_the_loop_its_turn(tmp_path: Path) -> None:
+    with opened(tmp_path / "store.sqlite") as database:
+        turns: list[int] = []
+
+        def slow(connection: sqlite3.Connection) -> None:
+            until = time.monotonic() + database_module.MAX_GROUP_SECONDS
+            while time.monotonic() < until:
+                pass
+            turns.append(len(turns))
+
+        writes = [asyncio.ensure_future(database.write(slow)) for _ in range(4)]
+        await writes[0]
+
+        assert len(turns) < 4
+        await asyncio.wait(writes)
+        assert len(turns) == 4
+
+
+async def test_a_store_of_the_first_version_keeps_its_bulletins_and_their_deliveries(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    connection = sqlite3.connect(path)
+    connection.executescript(f"{MIGRATIONS[0]};PRAGMA user_version=1;")
+    held = columns(rows.copy()) | {"body": b"sealed"}
+    purged = columns(rows.copy(agency="z-pd")) | {"body": None, "keyring_sealed": None}
+    for values in (held, purged):
+        insert(connection, "bulletins", values)
+    insert(connection, "deliveries", columns(rows.delivery()))
+    connection.commit()
+    connection.close()
+
+    with opened(path) as database:
+        assert bulletins.body(database, "a-pd", rows.ID.bytes) == b"sealed"
+        assert bulletins.body(database, "z-pd", rows.ID.bytes) is None
+        for values in (held, purged):
+            row = bulletins.find(database, values["agency"], rows.ID)
+            assert row is not None
+            assert {name: row[name] for name in values if name != "body"} == {
+                name: value for name, value in values.items() if name != "body"
+            }
+        assert [row["recipient"] for row in deliveries.of_bulletin(database, "a-pd", rows.ID.bytes)] == ["c-pd"]
+        with pytest.raises(sqlite3.IntegrityError):
+            await database.write(lambda c: deliveries.add(c, rows.delivery(agency="nobody")))
 
 
 def test_a_second_process_on_the_same_store_is_refused(tmp_path: Path) -> None:
