@@ -38,6 +38,7 @@ class Node:
     now: Callable[[], datetime]
     steady: SteadyClock
     outbox: Bell = field(default_factory=Bell)
+    sent: Bell = field(default_factory=Bell)
     claims: Bell = field(default_factory=Bell)
     deadlines: Bell = field(default_factory=Bell)
     events: Bell = field(default_factory=Bell)

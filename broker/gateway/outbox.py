@@ -94,6 +94,7 @@ async def send_due(node: Node, ranks: tuple[int, ...]) -> int:
 async def _publish(node: Node, packets: list[_Packet]) -> None:
     outcomes = await node.link.publish([packet.outgoing for packet in packets])
     await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
+    node.sent.ring()
 
 
 async def _postpone(node: Node, rows: list[sqlite3.Row], code: str) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from broker.gateway import control
+from broker.gateway import control, pace
 from broker.gateway.core import Node
 from broker.gateway.own import Prepared, record_own
 from broker.gateway.plan import Plan, plan
@@ -59,6 +59,7 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
     try:
         prepared = _prepare(node, grant, raw, corrects)
         _require_audience(node, prepared)
+        await pace.turn(node, prepared.plan.precedence.rank)
         return await _accept(node, prepared, key, request)
     except SealError as error:
         # What the rules permit may still not fit the wire format: too large, a name too long.

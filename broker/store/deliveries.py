@@ -53,6 +53,18 @@ def waiting(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] 
     return rows
 
 
+DUE = "SELECT 1 FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt <= ? LIMIT ?"
+
+
+def due(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] = RANKS) -> int:
+    """How many deliveries of these ranks are to be sent now, counted up to ``limit``."""
+    number = 0
+    for rank in ranks:
+        if number < limit:
+            number += len(database.read(DUE, (rank, now, limit - number)))
+    return number
+
+
 def next_attempt(database: Database, ranks: tuple[int, ...] = RANKS) -> int | None:
     """When the next delivery of these ranks is to be tried."""
     found = (database.read_one(NEXT_ATTEMPT, (rank,)) for rank in ranks)
