@@ -111,7 +111,7 @@ def run(seconds: float) -> dict[str, float | int]:
     def receipts() -> None:
         batch = make_receipts(state.signing, "agency-0", city.kem[0].public, "city-pd", claims)
         for receipt in open_receipts(batch, city, lambda _: public):
-            check_receipt(receipt, one.secrets)
+            check_receipt(receipt, one.source)
 
     measured: dict[str, float | int] = {
         f"seal_{number}_ms": _milliseconds(partial(seal_all, number), share) for number in AUDIENCES

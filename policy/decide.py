@@ -6,6 +6,7 @@ no order, no priority and no first match; without rules nobody gets anything.
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import final
 
@@ -58,7 +59,7 @@ class Decider:
         """The directory that is decided over."""
         return self.index.agencies
 
-    @property
+    @cached_property
     def valid_until(self) -> datetime | None:
         """When the next agreement may be judged differently; from then on ask `at` for a new decider."""
         if self.moment is None:

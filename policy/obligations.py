@@ -71,18 +71,17 @@ def _join(vocabulary: Vocabulary, name: str, values: list[ObligationValue]) -> O
     obligation = vocabulary.obligation.get(name)
     if obligation is None:
         raise PolicyError("unknown-obligation", not_one_of(name, "an obligation", tuple(vocabulary.obligation)))
-    ranks = {value: rank for rank, value in enumerate(obligation.values)}
     match obligation.kind:
         case "highest of" | "strictest of":
-            return max((_known(obligation, ranks, value) for value in values), key=ranks.__getitem__)
+            return max((_known(obligation, value) for value in values), key=obligation.values.index)
         case "least":
             return min(_seconds(obligation, value) for value in values)
         case "union":
-            return tuple(sorted({word for value in values for word in _words(obligation, ranks, value)}))
+            return tuple(sorted({word for value in values for word in _words(obligation, value)}))
 
 
-def _known(obligation: Obligation, ranks: Mapping[str, int], value: ObligationValue) -> str:
-    if not isinstance(value, str) or value not in ranks:
+def _known(obligation: Obligation, value: ObligationValue) -> str:
+    if not isinstance(value, str) or value not in obligation.values:
         raise PolicyError("unknown-value", not_one_of(str(value), f"a value of {obligation.name}", obligation.values))
     return value
 
@@ -93,10 +92,10 @@ def _seconds(obligation: Obligation, value: ObligationValue) -> int:
     return value
 
 
-def _words(obligation: Obligation, ranks: Mapping[str, int], value: ObligationValue) -> tuple[str, ...]:
+def _words(obligation: Obligation, value: ObligationValue) -> tuple[str, ...]:
     if not isinstance(value, tuple):
         raise PolicyError("unknown-value", f"{obligation.name} must be a tuple of texts")
-    return tuple(_known(obligation, ranks, word) for word in value) if obligation.values else value
+    return tuple(_known(obligation, word) for word in value) if obligation.values else value
 
 
 def describe_obligations(vocabulary: Vocabulary, obligations: Obligations) -> list[str]:

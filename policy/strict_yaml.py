@@ -21,6 +21,8 @@ MAX_DEPTH = 12
 # Names, reasons and values are read by people, on one line.
 MAX_SCALAR = 500
 
+# Newer ones stop by themselves at 1000 levels, before the event of the first level that is too deep here.
+_LIBYAML_TOO_DEEP = "exceeded maximum nesting depth"
 _LOADER = yaml.CBaseLoader if yaml.__with_libyaml__ else yaml.BaseLoader
 
 
@@ -63,6 +65,8 @@ def load(text: str, *, source: str, loader: type = _LOADER) -> Node:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else None
+        if error.problem == _LIBYAML_TOO_DEEP:
+            raise PolicyError("too-deep", f"nested deeper than {MAX_DEPTH} levels", source=source, line=line) from error
         raise PolicyError(
             "not-yaml", f"not YAML: {error.problem or error.context}", source=source, line=line
         ) from error

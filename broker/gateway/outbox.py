@@ -82,19 +82,23 @@ async def send_due(node: Node, ranks: tuple[int, ...]) -> int:
     if not node.link.connected:
         return 0
     rows = deliveries.waiting(node.store, node.now_ms(), limit=ROUND, ranks=ranks)
+    packets: list[_Packet] = []
+    outcomes: list[Outcome] = []
     if len(rows) < MANY:
         async with asyncio.TaskGroup() as group:
+            answers = []
             async for packet in _packets(node, rows):
-                group.create_task(_publish(node, [packet]))
+                packets.append(packet)
+                answers.append(group.create_task(node.link.publish([packet.outgoing])))
+        for answer in answers:
+            outcomes += answer.result()
     else:
-        await _publish(node, [packet async for packet in _packets(node, rows)])
-    return len(rows)
-
-
-async def _publish(node: Node, packets: list[_Packet]) -> None:
-    outcomes = await node.link.publish([packet.outgoing for packet in packets])
-    await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
+        packets = [packet async for packet in _packets(node, rows)]
+        outcomes = await node.link.publish([packet.outgoing for packet in packets])
+    if packets:
+        await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
     node.sent.ring()
+    return len(rows)
 
 
 async def _postpone(node: Node, rows: list[sqlite3.Row], code: str) -> None:

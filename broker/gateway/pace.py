@@ -1,8 +1,8 @@
 """Accepting no faster than sending, as long as the relay is there.
 
 A submitter that never pauses would take all of the gateway's time for accepting, and what it was promised would leave
-the later the more it submits. So a submission waits for its turn while more is due than the outbox sends in one round;
-what is urgent waits only for what is urgent too, and nothing waits for a relay that is away: then the disk is the place.
+the later the more it submits. So a submission waits for its turn while more is due than the outbox sends in a round.
+What is urgent waits only for what is urgent too, and nothing waits for a relay that is away: then its place is the disk.
 """
 
 from __future__ import annotations

@@ -78,11 +78,11 @@ def plan(
             requester=requester,
         )
         decision = decider.decide(attributes)
-        for agency in decision.audience:
-            if agency == bulletin.agency:
-                continue
-            obligations.setdefault(agency, {})[number] = decision.obligations(agency)
-            rules.setdefault(agency, set()).update(decision.granted_by(agency))
+        for duties, agencies in decision.groups():
+            for agency in agencies:
+                if agency != bulletin.agency:
+                    obligations.setdefault(agency, {})[number] = duties
+                    rules.setdefault(agency, set()).update(decision.granted_by(agency))
         always = decision.blocked_always
         withheld += [
             Withheld(agency=agency, portion=portion.id, rules=blocking, always=agency in always)
@@ -92,18 +92,18 @@ def plan(
     persons: dict[str, list[str]] = {}
     for named in bulletin.named:
         persons.setdefault(named.agency, []).append(named.person)
+    terms: dict[tuple[object, ...], Terms] = {}
+
+    def terms_of(agency: str, parts: dict[int, Obligations]) -> Terms:
+        # One value for all who get the same: sealing does its work once for each value, however many recipients.
+        named, approved = tuple(persons.get(agency, ())), agency in bulletin.approved
+        same = (*((number, id(duties)) for number, duties in parts.items()), named, approved)
+        if same not in terms:
+            terms[same] = Terms(obligations=parts, named=named, approved=approved, note="")
+        return terms[same]
+
     addressees = tuple(
-        Addressee(
-            agency=agency,
-            parts=tuple(sorted(parts)),
-            terms=Terms(
-                obligations=parts,
-                named=tuple(persons.get(agency, ())),
-                approved=agency in bulletin.approved,
-                note="",
-            ),
-            references=references,
-        )
+        Addressee(agency=agency, parts=tuple(sorted(parts)), terms=terms_of(agency, parts), references=references)
         for agency, parts in sorted(obligations.items())
     )
     return Plan(

@@ -75,7 +75,7 @@ def _checked(node: Node, agency: str, receipt: Receipt) -> _Entry | None:
     ident, key_name = bytes(copy["id"]), str(copy["storage_key"])
     said = {name: value for name in ("person", "note") if (value := getattr(receipt, name))}
     try:
-        check_receipt(receipt, node.sources.of(copy).secrets)
+        check_receipt(receipt, node.sources.of(copy))
         person = node.vault.seal_words(agency, key_name, said, "receipt", ident, receipt.recipient) if said else None
         words = (node.vault.seal_words(agency, key_name, said, "event", ident), key_name) if said else None
     except (SealError, TrustError) as error:

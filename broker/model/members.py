@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, TypeGuard
 
 from broker.model.refusal import Refusal, pointer_token
 from broker.model.strictjson import JsonValue
@@ -69,7 +69,8 @@ class Members:
             raise Refusal("unknown-field", self.pointer, "the object has a member that this format does not know")
 
     def line(self, name: str, *, code: str = "missing-field") -> str:
-        return read_line(self.need(name, code), self.at(name), code=code)
+        value = self.need(name, code)
+        return value if _is_plain_line(value) else read_line(value, self.at(name), code=code)
 
     def optional_line(self, name: str, *, limit: int = MAX_LINE) -> str | None:
         value = self.take(name)
@@ -82,7 +83,8 @@ class Members:
         return value
 
     def word(self, name: str, allowed: Collection[str], *, code: str = "missing-field") -> str:
-        return read_word(self.need(name, code), allowed, self.at(name))
+        value = self.need(name, code)
+        return value if isinstance(value, str) and value in allowed else read_word(value, allowed, self.at(name))
 
     def optional_word(self, name: str, allowed: Collection[str]) -> str | None:
         value = self.take(name)
@@ -103,7 +105,9 @@ class Members:
         if not self.has(name):
             self.take(name)
             return None
-        return frozenset(read_line(value, place) for value, place in self.items(name))
+        return frozenset(
+            value if _is_plain_line(value) else read_line(value, place) for value, place in self.items(name)
+        )
 
     def time(self, name: str) -> datetime:
         return read_time(self.need(name), self.at(name))
@@ -128,11 +132,27 @@ class Members:
             raise Refusal("wrong-type", self.at(name), "a list is wanted")
         if len(value) > limit:
             raise Refusal("too-many-items", self.at(name), f"at most {limit} items are taken")
-        return iter([(item, f"{self.at(name)}/{index}") for index, item in enumerate(value)])
+        at = self.at(name)
+        return iter([(item, f"{at}/{index}") for index, item in enumerate(value)])
 
     def object(self, name: str) -> Members | None:
         value = self.take(name)
         return None if value is None else Members(value, self.at(name))
+
+
+def _is_plain_line(value: JsonValue) -> TypeGuard[str]:
+    """Whether this is a line that `read_line` would take as it is, told without a regular expression or a place.
+
+    Most lines are. In ASCII what is printable has neither controls nor any white space but the space.
+    """
+    return (
+        isinstance(value, str)
+        and 0 < len(value) <= MAX_LINE
+        and value.isascii()
+        and value.isprintable()
+        and value[0] != " "
+        and value[-1] != " "
+    )
 
 
 def read_text(value: JsonValue, pointer: str, *, limit: int) -> str:

@@ -23,14 +23,10 @@ from broker.model.values import (
     SourceDocument,
     Submission,
 )
-from broker.model.words import BEHAVIORS, Kind, Precedence, Status
+from broker.model.words import BEHAVIORS, KINDS, PRECEDENCES, STATUSES, Kind, Precedence, Status
 from policy.vocabulary import Vocabulary
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}", re.ASCII)
-
-_KINDS: Final = frozenset(map(str, Kind))
-_PRECEDENCES: Final = frozenset(map(str, Precedence))
-_STATUSES: Final = frozenset(map(str, Status))
 
 
 def parse_bulletin(document: JsonValue, *, vocabulary: Vocabulary, now: datetime, live: bool = True) -> Submission:
@@ -64,10 +60,10 @@ def parse_stored_bulletin(document: JsonValue, *, vocabulary: Vocabulary) -> Bul
 def _read(members: Members, vocabulary: Vocabulary) -> Submission:
     known = vocabulary.bulletin
     submission = Submission(
-        kind=Kind(members.word("kind", _KINDS)),
+        kind=Kind(members.word("kind", KINDS)),
         product=members.word("product", known["product"].values),
-        precedence=Precedence(members.word("precedence", _PRECEDENCES)),
-        status=Status(members.word("status", _STATUSES)),
+        precedence=Precedence(members.word("precedence", PRECEDENCES)),
+        status=Status(members.word("status", STATUSES)),
         expires=members.time("expires"),
         valid_until=members.optional_time("valid_until"),
         agency=members.agency("agency", code="missing-originator"),

@@ -21,7 +21,7 @@ from broker.model.members import MAX_LINE, Members, read_text
 from broker.model.refusal import Refusal
 from broker.model.strictjson import MAX_SUBMISSION, JsonLike, JsonValue, canonical_json, parse_json
 from broker.model.values import Area, Bulletin, Grading, Portion, Submission
-from broker.model.words import Kind, Precedence, Status
+from broker.model.words import KINDS, PRECEDENCES, STATUSES, Kind, Precedence, Status
 from broker.model.written import write_area, write_grading, write_portion, write_time
 from policy.vocabulary import Attributes, Value, Vocabulary
 
@@ -129,10 +129,10 @@ def parse_portion_document(raw: bytes) -> PortionDocument:
     document = PortionDocument(
         bulletin=parse_id(members.line("bulletin"), members.at("bulletin")),
         control_number=number,
-        kind=Kind(members.word("kind", frozenset(map(str, Kind)))),
+        kind=Kind(members.word("kind", KINDS)),
         product=members.line("product"),
-        precedence=Precedence(members.word("precedence", frozenset(map(str, Precedence)))),
-        status=Status(members.word("status", frozenset(map(str, Status)))),
+        precedence=Precedence(members.word("precedence", PRECEDENCES)),
+        status=Status(members.word("status", STATUSES)),
         created=members.time("created"),
         expires=members.time("expires"),
         valid_until=members.optional_time("valid_until"),

@@ -62,10 +62,12 @@ def parse_json(raw: bytes, *, limit: int = MAX_SUBMISSION) -> JsonValue:
 
 def canonical_json(value: JsonLike) -> bytes:
     """Encode with sorted names and no spaces: equal values give equal bytes (RFC 8785 for values without fractions)."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _check_depth(raw: bytes) -> None:
+    if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
+        return  # not that deep wherever they stand
     depth = 0
     for token in _STRING_OR_BRACKET.finditer(raw):
         match token[0]:
@@ -119,6 +121,7 @@ def _fraction(digits: str) -> float:
     return number
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"))
 _DECODER: Final = json.JSONDecoder(
     object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer, parse_float=_fraction, strict=True
 )

@@ -5,6 +5,7 @@ What an exchange may choose for itself (products, categories, purposes …) is i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
@@ -13,12 +14,17 @@ from typing import Final
 from typing_extensions import override
 
 
+@functools.cache
+def _ranks(words: type[StrEnum]) -> dict[str, int]:
+    return {word: rank for rank, word in enumerate(words)}
+
+
 class _Ordered(StrEnum):
     """Words with an order: that of their definition. Comparing with a plain string is an error, not alphabet."""
 
     @property
     def rank(self) -> int:
-        return list(type(self)).index(self)
+        return _ranks(type(self))[self]
 
     def _rank_of(self, other: str) -> int:
         if not isinstance(other, type(self)):
@@ -91,6 +97,10 @@ class Tlp(_Ordered):
     AMBER_STRICT = "AMBER+STRICT"
     RED = "RED"
 
+
+KINDS: Final = frozenset(map(str, Kind))
+STATUSES: Final = frozenset(map(str, Status))
+PRECEDENCES: Final = frozenset(map(str, Precedence))
 
 #: Goal for a person's acknowledgement (DESIGN 11; ACP 121's objectives).
 ACKNOWLEDGE_WITHIN: Final = {

@@ -6,8 +6,9 @@ so an unknown `crit`, an unprotected `alg`, a surplus header or another algorith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from broker.seal import cbor, primitives
@@ -38,6 +39,8 @@ _MAX_BODY_PROTECTED: Final = 4096  # the signature set of a release with dozens 
 _MAX_SIGNATURE: Final = 4096  # ML-DSA-65: 3309
 _MAX_ENC: Final = 2048  # ML-KEM-1024 + P-384: 1665
 MAX_SIGNATURES: Final = 64
+# Headers that follow from a key alone; a gateway speaks with the same few thousand agencies all day.
+_KNOWN_SIGNERS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +167,13 @@ class Sign:
         return cls(protected=protected, payload=payload, signatures=tuple(signatures))
 
 
-def _body_header(content_type: str, keys: Iterable[PublicKey]) -> bytes:
+@lru_cache(maxsize=_KNOWN_SIGNERS)
+def _body_header(content_type: str, keys: tuple[PublicKey, ...]) -> bytes:
     required = [[key.alg, key.kid] for key in keys]
     return cbor.encode({CRIT: [SIGNATURE_SET], CONTENT_TYPE: content_type, SIGNATURE_SET: required})
 
 
+@lru_cache(maxsize=_KNOWN_SIGNERS)
 def signature_header(key: PublicKey) -> bytes:
     return cbor.encode({ALG: key.alg, KID: key.kid})
 
@@ -180,7 +185,7 @@ def _to_be_signed(protected: bytes, signature_protected: bytes, context: bytes, 
 
 def sign(payload: bytes, signers: Sequence[SigningKeys], content_type: str, context: bytes) -> bytes:
     """A COSE_Sign by every key of every signer, in order; the body header names exactly these keys."""
-    protected = _body_header(content_type, (key for signer in signers for key in signer.public))
+    protected = _body_header(content_type, tuple(key for signer in signers for key in signer.public))
     signatures = []
     for signer in signers:
         for position, key in enumerate(signer.public):
@@ -209,7 +214,7 @@ def verify(
             them does not verify.
     """
     require(len(keys) > 0, set_code)
-    require(message.protected == _body_header(content_type, keys), set_code)
+    require(message.protected == _body_header(content_type, tuple(keys)), set_code)
     require(len(message.signatures) == len(keys), set_code)
     for key, (header, signature) in zip(keys, message.signatures, strict=False):
         require(header == signature_header(key), set_code)

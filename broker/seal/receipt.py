@@ -18,10 +18,11 @@ from broker.seal.cbor import Cbor, Reader
 from broker.seal.errors import SealError, require
 from broker.seal.keys import AgencyKeys, PublicKey, SigningKeys
 from broker.seal.manifest import FORMAT
+from broker.seal.notice import NoticeSource
 from broker.seal.primitives import HASH_SIZE, Random
 from broker.seal.shape import MAX_AGENCY, Shape, milliseconds
 from broker.seal.unseal import SenderOf
-from broker.seal.witness import Secrets, Witness
+from broker.seal.witness import Witness
 
 CONTENT_TYPE: Final = "tearline receipt"
 RUNGS: Final = frozenset({"stored", "fetched", "read", "acknowledged", "acted", "purged", "refused"})
@@ -227,21 +228,21 @@ def _parse_receipt(value: Cbor) -> Receipt:
     )
 
 
-def check_receipt(receipt: Receipt, secrets: Secrets) -> None:
+def check_receipt(receipt: Receipt, source: NoticeSource) -> None:
     """The receipt is true: for this very envelope, from an agency of its audience, made with that agency's notice.
 
     Raises:
         SealError: `receipt-header`, `receipt-digest`, `receipt-recipient`, `receipt-leaf` or `receipt-proof`.
     """
+    secrets = source.secrets
     require(primitives.equal(receipt.hh, secrets.hh), "receipt-header")
     require(receipt.originator == secrets.sender, "receipt-originator")
     require(primitives.equal(receipt.body_digest, secrets.body_digest), "receipt-digest")
     require(primitives.equal(receipt.manifest_digest, secrets.manifest_digest), "receipt-digest")
-    addressee = next((one for one in secrets.audience if one.agency == receipt.recipient), None)
+    addressee = source.addressees.get(receipt.recipient)
     if addressee is None:
         raise SealError("receipt-recipient")
-    seed = audience.recipient_seed(secrets.tree_seed, secrets.hh, addressee.agency)
-    rights = audience.encode_rights(addressee.parts, addressee.terms, addressee.references)
-    require(primitives.equal(receipt.leaf, audience.leaf(secrets.hh, seed, addressee.agency, rights)), "receipt-leaf")
+    require(primitives.equal(receipt.leaf, source.tree.leaf(receipt.recipient)), "receipt-leaf")
+    seed = audience.recipient_seed(secrets.tree_seed, secrets.hh, receipt.recipient)
     key = _proof_key(seed, [secrets.keys[index] for index in (0, *addressee.parts)])
     require(primitives.equal(receipt.proof, primitives.hmac_sha256(key, receipt.proven())), "receipt-proof")

@@ -62,7 +62,7 @@ def send(*claims: tuple[Witness, Claim], signer: str | AgencyKeys = FUSION, reci
 def check(raw: bytes, one: Sealed, **changes: Any) -> list[Receipt]:
     receipts = open_receipts(raw, agency(CITY), changes.get("sender_of", directory()))
     for each in receipts:
-        check_receipt(each, one.secrets)
+        check_receipt(each, one.source)
     return receipts
 
 
@@ -83,7 +83,7 @@ def test_a_batch_over_several_bulletins_is_signed_once() -> None:
     raw = send(*[(each, claim()) for each in witnesses])
 
     for read, one in zip(open_receipts(raw, agency(CITY), directory()), bulletins, strict=True):
-        check_receipt(read, one.secrets)
+        check_receipt(read, one.source)
 
 
 def test_a_lone_receipt_has_one_size_whatever_it_says() -> None:
@@ -350,7 +350,7 @@ def test_opening_and_checking_each_refuse_another_originator() -> None:
     (honest,) = open_receipts(send((witness, claim())), agency(CITY), directory())
 
     assert refused_code(lambda: open_receipts(raw, agency(CITY), directory())) == "receipt-originator"
-    assert refused_code(lambda: check_receipt(replace(honest, originator=STATE), one.secrets)) == "receipt-originator"
+    assert refused_code(lambda: check_receipt(replace(honest, originator=STATE), one.source)) == "receipt-originator"
 
 
 def test_every_flipped_bit_of_sealed_receipts_is_refused() -> None:

@@ -47,7 +47,7 @@ from broker.seal import (  # noqa: E402
 )
 from broker.seal.envelope import decode_body, decode_envelope  # noqa: E402
 from broker.seal.header import Header, header_hash  # noqa: E402
-from broker.seal.notice import grow_tree, notice_context  # noqa: E402
+from broker.seal.notice import grow, grow_tree, notice_context  # noqa: E402
 from tests.seal import attacks, exchange  # noqa: E402
 from tests.seal.exchange import (  # noqa: E402
     CITY,
@@ -318,7 +318,7 @@ def check_envelope(vector: dict[str, Any]) -> None:
 
 def check_receipts(vector: dict[str, Any]) -> None:
     (one,) = open_receipts(base64.b64decode(vector["raw"]), agency(CITY), directory())
-    check_receipt(one, Secrets.decode(base64.b64decode(vector["secrets"])))
+    check_receipt(one, grow(Secrets.decode(base64.b64decode(vector["secrets"]))))
     assert one.person == vector["person"]
 
 
