@@ -15,7 +15,7 @@ from broker.gateway.core import Node
 from broker.gateway.recheck import Rechecked
 from broker.model import Tlp
 from broker.seal import Envelope, Unsealed
-from broker.store import audit, bulletins, claims, events
+from broker.store import audit, bulletins, claims, events, sessions
 
 Connection: TypeAlias = sqlite3.Connection
 
@@ -31,6 +31,7 @@ class Arrival:
     envelope: Envelope
     unsealed: Unsealed
     checked: Rechecked
+    session: sessions.Kept | None
 
     def reference(self, kind: str) -> UUID | None:
         """The bulletin this one refers to in that way."""
@@ -54,6 +55,8 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
     if not fresh:
         return
     bulletins.high_water(connection, "clock", node.steady.highest())
+    if arrival.session is not None:
+        sessions.keep(connection, arrival.session)
     copy = _store(node, connection, arrival)
     if copy is None:
         _conflict(node, connection, arrival)

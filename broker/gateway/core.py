@@ -11,6 +11,7 @@ from broker.gateway.bells import Bell
 from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
 from broker.gateway.problems import ProblemError
+from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
 from broker.gateway.steady import SteadyClock
@@ -32,6 +33,7 @@ class Node:
     trust: TrustStore
     vault: Vault
     sources: Sources
+    sessions: Sessions
     store: Database
     link: Link
     metrics: Metrics

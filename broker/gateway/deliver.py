@@ -19,7 +19,7 @@ from broker.gateway import accept, holding, receipts, refuse
 from broker.gateway.core import Node
 from broker.gateway.recheck import Judge
 from broker.relay.link import Incoming
-from broker.seal import AgencyKeys, Envelope, Hold, SealError, decode_envelope, unseal
+from broker.seal import AgencyKeys, Envelope, Hold, SealError, Session, SessionNotice, decode_envelope, unseal
 from broker.seal.cose import Encrypt
 from broker.store import bulletins, claims
 
@@ -112,15 +112,16 @@ async def judge(node: Node, raw: bytes, gateway: str, *, patient: bool = True, r
         SealError: nothing in it is for this gateway.
     """
     envelope = decode_envelope(raw)
-    addressed = [(notice, keys) for notice in envelope.notices if (keys := _ours(node, notice)) is not None]
+    addressed = [ours for notice in envelope.notices if (ours := _ours(node, envelope, notice, gateway)) is not None]
     if not addressed:
-        raise SealError("notice-not-mine")
+        known = all(isinstance(notice, Encrypt) for notice in envelope.notices)
+        raise SealError("notice-not-mine" if known else "session-unknown")
     copy = _Copy(envelope=envelope, raw=raw, gateway=gateway, patient=patient, retry=retry)
     holds: list[Hold] = []
     faults: list[Exception] = []
-    for notice, keys in addressed:
+    for ours in addressed:
         try:
-            await _one(node, copy, notice, keys)
+            await _one(node, copy, ours)
         except Hold as hold:
             holds.append(hold)
         except Exception as fault:  # noqa: BLE001 - raised below, when the others have theirs
@@ -130,8 +131,22 @@ async def judge(node: Node, raw: bytes, gateway: str, *, patient: bool = True, r
         raise error
 
 
-def _ours(node: Node, notice: Encrypt) -> AgencyKeys | None:
-    return next((keys for keys in node.keys.values() if keys.kem_key(notice.kid) is not None), None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ours:
+    """A notice for an agency here, and the session it was made under."""
+
+    notice: Encrypt | SessionNotice
+    keys: AgencyKeys
+    session: Session | None = None
+
+
+def _ours(node: Node, envelope: Envelope, notice: Encrypt | SessionNotice, gateway: str) -> _Ours | None:
+    if isinstance(notice, SessionNotice):
+        session = node.sessions.find(gateway, notice, envelope.hh)
+        keys = node.keys.get(session.recipient) if session else None
+        return _Ours(notice=notice, keys=keys, session=session) if keys else None
+    mine = next((keys for keys in node.keys.values() if keys.kem_key(notice.kid) is not None), None)
+    return _Ours(notice=notice, keys=mine) if mine else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,13 +160,15 @@ class _Copy:
     retry: bool
 
 
-async def _one(node: Node, copy: _Copy, notice: Encrypt, keys: AgencyKeys) -> None:
-    checks = Judge(node, keys.agency, patient=copy.patient)
+async def _one(node: Node, copy: _Copy, ours: _Ours) -> None:
+    agency = ours.keys.agency
+    checks = Judge(node, agency, patient=copy.patient)
     try:
         unsealed = unseal(
             copy.envelope,
-            notice,
-            recipient=keys,
+            ours.notice,
+            session=ours.session,
+            recipient=ours.keys,
             sender_of=node.signer,
             now=node.steady.now(),
             skew=timedelta(seconds=node.settings.skew_seconds),
@@ -164,8 +181,16 @@ async def _one(node: Node, copy: _Copy, notice: Encrypt, keys: AgencyKeys) -> No
     except SealError as error:
         await _not_accepted(node, copy, checks, error)
         return
-    arrival = accept.Arrival(agency=keys.agency, envelope=copy.envelope, unsealed=unsealed, checked=checks.checked)
+    arrival = accept.Arrival(
+        agency=agency,
+        envelope=copy.envelope,
+        unsealed=unsealed,
+        checked=checks.checked,
+        session=node.sessions.offered(copy.gateway, unsealed, agency, node.now()),
+    )
     await node.store.write(lambda connection: accept.record(node, connection, arrival))
+    if arrival.session is not None:
+        node.sessions.accepted(arrival.session, unsealed.session)
     node.claims.ring()
     node.events.ring()
 

@@ -29,6 +29,8 @@ async def tidy(node: Node) -> None:
     horizon = now - REPLAY_HORIZON // timedelta(milliseconds=1)
     await _prune(node, prune.IDEMPOTENCY, now - IDEMPOTENCY_KEPT // timedelta(milliseconds=1))
     await _prune(node, prune.REPLAY, now)
+    await _prune(node, prune.SESSIONS, now)
+    node.sessions.tidy(node.now())
     for statement in (prune.CLAIMS, prune.EVENTS, prune.EVIDENCE):
         await _prune(node, statement, horizon)
 

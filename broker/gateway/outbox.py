@@ -24,7 +24,7 @@ from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
-from broker.seal import NoticeSource, SealError, encode_envelope, make_notice
+from broker.seal import NoticeSource, SealError, encode_envelope
 from broker.store import audit, bulletins, deliveries
 from broker.trust import TrustError
 
@@ -159,7 +159,16 @@ def _may_receive(node: Node, agency: str) -> bool:
 def _notice(node: Node, source: NoticeSource, row: sqlite3.Row) -> bytes:
     if row["notice"] is not None:
         return bytes(row["notice"])
-    return make_notice(source, row["recipient"], node.trust.signer(row["recipient"]).kem[0])
+    recipient = str(row["recipient"])
+    return node.sessions.notice(
+        source,
+        bytes(row["id"]),
+        recipient,
+        node.trust.signer(recipient).kem[0],
+        first=row["attempts"] == 0,
+        directory=node.trust.directory.number if node.trust.directory else 0,
+        now=node.now(),
+    )
 
 
 def _by_gateway(rows: list[sqlite3.Row]) -> Iterable[tuple[str, list[sqlite3.Row]]]:

@@ -63,6 +63,9 @@ async def take(node: Node, payload: bytes) -> None:
         )
 
     await node.store.write(enter)
+    for entry in entries:
+        if entry.receipt.rung != "refused":
+            node.sessions.receipted(str(entry.copy["agency"]), bytes(entry.copy["id"]), entry.receipt.recipient)
     node.events.ring()
     node.deadlines.ring()
 

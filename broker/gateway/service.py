@@ -20,6 +20,7 @@ from broker.gateway import deliver, escalate, housekeeping, outbox, releases, re
 from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
+from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
 from broker.gateway.steady import SteadyClock
@@ -29,7 +30,7 @@ from broker.ops import clock
 from broker.relay.link import Link
 from broker.relay.nkeys import Nkey
 from broker.seal import AgencyKeys
-from broker.store import bulletins
+from broker.store import bulletins, sessions
 from broker.store.database import Database
 from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
 
@@ -75,6 +76,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
             trust=trust,
             vault=vault,
             sources=Sources(vault),
+            sessions=Sessions(vault),
             store=store,
             link=link,
             metrics=Metrics(),
@@ -87,6 +89,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
             ),
         )
         await _check_clock(node)
+        node.sessions.load(sessions.all_of(store))
         async with link, asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(_lasting(name, work, node), name=name)

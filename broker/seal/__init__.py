@@ -42,7 +42,7 @@ from broker.seal.nkeys import (
     nkey_sign,
     nkey_verify,
 )
-from broker.seal.notice import NoticeSource, grow, make_notice
+from broker.seal.notice import NoticeSource, grow, make_notice, make_session_notice
 from broker.seal.receipt import (
     MAX_BATCH,
     MAX_RECEIPTS,
@@ -56,6 +56,7 @@ from broker.seal.receipt import (
 )
 from broker.seal.rest import STORAGE_KEY_SIZE, unwrap_at_rest, wrap_at_rest
 from broker.seal.seal import Draft, Sealed, open_own, reopen, seal
+from broker.seal.session import SESSION_SIZE, Session, SessionNotice
 from broker.seal.terms import Addressee, Obligations, ObligationValue, Reference, Terms
 from broker.seal.unseal import Unsealed, unseal
 from broker.seal.witness import Secrets, Witness
@@ -73,6 +74,7 @@ __all__ = [
     "PORTIONLESS",
     "PRECEDENCES",
     "RUNGS",
+    "SESSION_SIZE",
     "SIGNATURE_SET",
     "STATUSES",
     "STORAGE_KEY_SIZE",
@@ -95,6 +97,8 @@ __all__ = [
     "SealError",
     "Sealed",
     "Secrets",
+    "Session",
+    "SessionNotice",
     "SigningKeys",
     "Terms",
     "Unsealed",
@@ -110,6 +114,7 @@ __all__ = [
     "key_id",
     "make_notice",
     "make_receipts",
+    "make_session_notice",
     "nkey_public",
     "nkey_public_key",
     "nkey_seed",

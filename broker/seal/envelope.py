@@ -15,6 +15,7 @@ from broker.seal.cose import Encrypt, Encrypt0
 from broker.seal.errors import require
 from broker.seal.header import MAX_HEADER, Header, decode_header, header_hash
 from broker.seal.parts import MAX_PARTS
+from broker.seal.session import SessionNotice, parse_notice
 
 MAX_ENVELOPE: Final = 900_000  # NATS takes 1 MiB by default; above this the notices are split over several envelopes
 MAX_BODY: Final = 512 * 1024  # leaves room for some 180 notices of the default KEM
@@ -41,7 +42,7 @@ class Envelope:
     body_digest: bytes
     parts: tuple[bytes, ...]
     frames: tuple[Encrypt0, ...]
-    notices: tuple[Encrypt, ...]
+    notices: tuple[Encrypt | SessionNotice, ...]
 
 
 def encode_body(parts: Iterable[bytes]) -> bytes:
@@ -113,7 +114,7 @@ def decode_envelope(raw: bytes) -> Envelope:
     raw_notices = [reader.bstr(MAX_NOTICE) for _ in range(reader.array(1, MAX_NOTICES))]
     reader.end()
     frames = tuple(Encrypt0.parse(part, "part-shape") for part in parts)
-    notices = tuple(Encrypt.parse(notice, "notice-shape") for notice in raw_notices)
+    notices = tuple(parse_notice(notice, "notice-shape") for notice in raw_notices)
 
     # 2. Strict CBOR; 3. header.
     header = decode_header(raw_header)

@@ -14,10 +14,11 @@ from typing import Final
 from broker.seal import cbor, cose, padding, primitives
 from broker.seal.audience import Tree, leaf, plant, recipient_seed, rights_of
 from broker.seal.cose import Encrypt
-from broker.seal.errors import require
+from broker.seal.errors import SealError, require
 from broker.seal.keys import KemKey, PublicKey
 from broker.seal.manifest import MAX_DEPTH
 from broker.seal.primitives import HASH_SIZE, SEED_SIZE, Random
+from broker.seal.session import SESSION_SIZE, Session, SessionNotice, decrypt_in, encrypt_in
 from broker.seal.shape import Shape
 from broker.seal.terms import (
     Addressee,
@@ -31,6 +32,9 @@ from broker.seal.terms import (
 from broker.seal.witness import MAX_NOTICE_CONTENT, Secrets, parse_keys
 
 _KEYS: Final = frozenset(range(1, 8))
+_SESSION: Final = 8
+# What field 8 adds to a notice: its key, the head of a byte string, the secret.
+_SESSION_ROOM: Final = 3 + SESSION_SIZE
 _SHAPE: Final = Shape("notice-content")
 
 
@@ -45,19 +49,21 @@ class NoticeContent:
     place: int
     path: bytes
     references: tuple[Reference, ...]
+    session: bytes = b""
 
     def encode(self) -> bytes:
-        return cbor.encode(
-            {
-                1: self.sender,
-                2: dict(self.keys),
-                3: encode_terms(self.terms),
-                4: self.seed,
-                5: self.place,
-                6: self.path,
-                7: encode_references(self.references),
-            }
-        )
+        fields: dict[int, cbor.Cbor] = {
+            1: self.sender,
+            2: dict(self.keys),
+            3: encode_terms(self.terms),
+            4: self.seed,
+            5: self.place,
+            6: self.path,
+            7: encode_references(self.references),
+        }
+        if self.session:
+            fields[_SESSION] = self.session
+        return cbor.encode(fields)
 
     @property
     def parts(self) -> tuple[int, ...]:
@@ -96,7 +102,8 @@ def grow_tree(audience: tuple[Addressee, ...], rights: list[bytes], tree_seed: b
     return plant(leaves, tree_seed, hh)
 
 
-def _content(source: NoticeSource, recipient: str) -> bytes:
+def _content(source: NoticeSource, recipient: str, session: bytes = b"") -> bytes:
+    require(recipient in source.addressees, "not-addressed")
     secrets, addressee = source.secrets, source.addressees[recipient]
     return NoticeContent(
         sender=secrets.sender,
@@ -106,6 +113,7 @@ def _content(source: NoticeSource, recipient: str) -> bytes:
         place=source.tree.places[recipient],
         path=source.tree.path(recipient),
         references=addressee.references,
+        session=session,
     ).encode()
 
 
@@ -125,24 +133,57 @@ def shared_size(audience: tuple[Addressee, ...], rights: list[bytes], sender: st
         references=(),
     )
     # A key costs 35 bytes (index, head, 32); the parts inside `rights` are counted once too often, which is harmless.
-    longest = len(empty.encode()) + max(
-        len(given) + 35 * (len(one.parts) + 1) for one, given in zip(audience, rights, strict=True)
+    longest = (
+        len(empty.encode())
+        + _SESSION_ROOM
+        + max(len(given) + 35 * (len(one.parts) + 1) for one, given in zip(audience, rights, strict=True))
     )
     size = padding.padme(longest + 1)
     require(size <= MAX_NOTICE_CONTENT, "too-large", "the terms of a recipient do not fit a notice")
     return size
 
 
-def make_notice(source: NoticeSource, recipient: str, kem: PublicKey, *, random: Random = os.urandom) -> bytes:
+def make_notice(
+    source: NoticeSource,
+    recipient: str,
+    kem: PublicKey,
+    *,
+    session: Session | None = None,
+    random: Random = os.urandom,
+) -> bytes:
     """The notice for one agency of the audience, sealed to its KEM key.
 
+    Args:
+        source: the bulletin's secrets.
+        recipient: one of its audience.
+        kem: that agency's KEM key.
+        session: to be set up with that agency: its secret travels along.
+        random: for the encapsulation, the key and the IV.
+
     Raises:
-        SealError: `not-addressed`, `classical-kem` or `bad-key`.
+        SealError: `not-addressed`, also for a session of other agencies; `classical-kem` or `bad-key`; `too-large` for
+            a session in a notice of a bulletin that was sealed without room for one.
     """
-    require(recipient in source.addressees, "not-addressed")
+    require(session is None or _is_for(session, source, recipient), "not-addressed", "a session of other agencies")
     context = notice_context(source.secrets.hh, source.secrets.body_digest, recipient, kem.key)
-    content = padding.pad(_content(source, recipient), source.secrets.notice_size)
-    return cose.encrypt_to(kem, content, context, random)
+    content = _content(source, recipient, session.secret if session else b"")
+    require(len(content) < source.secrets.notice_size, "too-large", "no room for a session in this bulletin's notices")
+    return cose.encrypt_to(kem, padding.pad(content, source.secrets.notice_size), context, random)
+
+
+def make_session_notice(source: NoticeSource, session: Session) -> bytes:
+    """The notice for the recipient of a session, under that session; made twice it is the same.
+
+    Raises:
+        SealError: `not-addressed`, also for a session of another sender.
+    """
+    require(_is_for(session, source, session.recipient), "not-addressed", "a session of other agencies")
+    content = padding.pad(_content(source, session.recipient), source.secrets.notice_size)
+    return encrypt_in(session, source.secrets.hh, source.secrets.body_digest, content)
+
+
+def _is_for(session: Session, source: NoticeSource, recipient: str) -> bool:
+    return session.sender == source.secrets.sender and session.recipient == recipient
 
 
 def open_notice(notice: Encrypt, hh: bytes, body_digest: bytes, recipient: str, key: KemKey) -> NoticeContent:
@@ -153,8 +194,24 @@ def open_notice(notice: Encrypt, hh: bytes, body_digest: bytes, recipient: str, 
     """
     context = notice_context(hh, body_digest, recipient, key.public.key)
     padded = cose.decrypt_with(key, notice, context, "notice-open")
-    content = padding.unpad(padded, "notice-content")
-    return parse_content(content)
+    return parse_content(padding.unpad(padded, "notice-content"))
+
+
+def open_session_notice(
+    notice: SessionNotice, hh: bytes, body_digest: bytes, recipient: str, session: Session | None
+) -> NoticeContent:
+    """What the notice says.
+
+    Raises:
+        SealError: `session-unknown` without a session of this recipient; `notice-open`; `notice-content`, also when it
+            speaks for another sender than the session's or carries a session itself.
+    """
+    if session is None or session.recipient != recipient:
+        raise SealError("session-unknown")
+    content = parse_content(padding.unpad(decrypt_in(session, notice, hh, body_digest), "notice-content"))
+    require(content.sender == session.sender, "notice-content", "of another sender than the session's")
+    require(not content.session, "notice-content", "a session within a session")
+    return content
 
 
 def parse_content(content: bytes) -> NoticeContent:
@@ -163,7 +220,9 @@ def parse_content(content: bytes) -> NoticeContent:
     Raises:
         SealError: `notice-content`.
     """
-    fields = _SHAPE.map(cbor.decode(content, limit=MAX_NOTICE_CONTENT, code="notice-content"), _KEYS)
+    value = cbor.decode(content, limit=MAX_NOTICE_CONTENT, code="notice-content")
+    carries = type(value) is dict and _SESSION in value
+    fields = _SHAPE.map(value, _KEYS | {_SESSION} if carries else _KEYS)
     keys, terms = parse_keys(fields[2], _SHAPE), parse_terms(fields[3], _SHAPE)
     require(set(terms.obligations) <= keys.keys() - {0}, "notice-content", "obligations for a part not given")
     return NoticeContent(
@@ -174,4 +233,5 @@ def parse_content(content: bytes) -> NoticeContent:
         place=_SHAPE.uint(fields[5]),
         path=_SHAPE.bytes_upto(fields[6], MAX_DEPTH * HASH_SIZE),
         references=parse_references(fields[7], _SHAPE),
+        session=_SHAPE.bytes(fields[_SESSION], SESSION_SIZE) if carries else b"",
     )

@@ -38,7 +38,8 @@ from broker.seal.errors import SealError, hold_unless, require
 from broker.seal.header import Header, expiry_hours
 from broker.seal.keys import AgencyKeys, AgencyPublic, KemKey
 from broker.seal.manifest import CONTENT_TYPE, MAX_MANIFEST, Manifest, decode_manifest, manifest_context
-from broker.seal.notice import NoticeContent, open_notice
+from broker.seal.notice import NoticeContent, open_notice, open_session_notice
+from broker.seal.session import Session, SessionNotice
 from broker.seal.shape import HOUR_MS, milliseconds
 from broker.seal.terms import Reference, Terms
 from broker.seal.witness import Witness
@@ -53,7 +54,10 @@ AcceptRules: TypeAlias = Callable[[Manifest], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Unsealed:
-    """A bulletin that passed every step. `parts` are the portions this agency holds keys for, by index."""
+    """A bulletin that passed every step. `parts` are the portions this agency holds keys for, by index.
+
+    `session` is the secret of a session that its sender has set up with this agency; empty when it set up none.
+    """
 
     header: Header
     manifest: Manifest
@@ -64,6 +68,7 @@ class Unsealed:
     witness: Witness
     body_digest: bytes
     manifest_digest: bytes
+    session: bytes
 
 
 Recheck: TypeAlias = Callable[[Unsealed], None]
@@ -71,8 +76,9 @@ Recheck: TypeAlias = Callable[[Unsealed], None]
 
 def unseal(
     envelope: Envelope,
-    notice: Encrypt,
+    notice: Encrypt | SessionNotice,
     *,
+    session: Session | None = None,
     recipient: AgencyKeys,
     sender_of: SenderOf,
     now: datetime,
@@ -86,6 +92,7 @@ def unseal(
     Args:
         envelope: from `decode_envelope`, which has taken steps 1 to 3.
         notice: the one of `envelope.notices` addressed to a key of `recipient`.
+        session: the session of a notice that was made under one.
         recipient: the agency's private keys.
         sender_of: the directory in force.
         now: the trusted time; never earlier than the highest seen.
@@ -108,10 +115,8 @@ def unseal(
         # 4. Header expiry: the relay's word, but the sender's signature covers it (11); refuses old traffic cheaply.
         require(now_ms - skew_ms < envelope.header.expiry_hours * HOUR_MS, "header-expired")
 
-        # 5. Open the notice: for this header, this body, this agency, this key.
-        key = _mine(recipient, notice.kid)
-        require(notice.alg == key.alg, "notice-alg")
-        content = open_notice(notice, hh, envelope.body_digest, recipient.agency, key)
+        # 5. Open the notice: for this header, this body, this agency, this key or session.
+        content = _open(envelope, notice, recipient, session)
         cx = parts.context_hash(hh, content.sender)
 
         # 6. The IV of part 0 is the one K_0 gives.
@@ -195,6 +200,7 @@ def unseal(
             witness=witness,
             body_digest=envelope.body_digest,
             manifest_digest=witness.manifest_digest,
+            session=content.session,
         )
 
         # 18. Our own reading of the rules.
@@ -203,6 +209,17 @@ def unseal(
         error.sender, error.claimed_directory, error.witness = sender, claimed_directory, witness
         raise
     return unsealed
+
+
+def _open(
+    envelope: Envelope, notice: Encrypt | SessionNotice, recipient: AgencyKeys, session: Session | None
+) -> NoticeContent:
+    hh, body_digest = envelope.hh, envelope.body_digest
+    if isinstance(notice, SessionNotice):
+        return open_session_notice(notice, hh, body_digest, recipient.agency, session)
+    key = _mine(recipient, notice.kid)
+    require(notice.alg == key.alg, "notice-alg")
+    return open_notice(notice, hh, body_digest, recipient.agency, key)
 
 
 def _mine(recipient: AgencyKeys, kid: bytes) -> KemKey:

@@ -20,6 +20,9 @@ REPLAY: Statement = (
     "DELETE FROM replay WHERE (sender, envelope, recipient) IN "
     "(SELECT sender, envelope, recipient FROM replay WHERE forget < ? ORDER BY forget LIMIT ?)"
 )
+SESSIONS: Statement = (
+    "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE forget < ? ORDER BY forget LIMIT ?)"
+)
 CLAIMS: Statement = (
     "DELETE FROM claims WHERE number IN "
     "(SELECT number FROM claims WHERE sent IS NOT NULL AND sent < ? ORDER BY sent LIMIT ?)"

@@ -262,6 +262,20 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX bulletins_superseding ON bulletins (agency, supersedes) WHERE supersedes IS NOT NULL;
     CREATE INDEX bulletins_by_arrival ON bulletins (agency, role, arrived);
     """,
+    """
+    CREATE TABLE sessions (                -- set up by other agencies; needed for what they send under them
+        agency TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        digest BLOB NOT NULL,              -- over the secret
+        gateway TEXT NOT NULL,             -- which gateway the sender's envelopes come from
+        secret_sealed BLOB NOT NULL,
+        storage_key TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        forget INTEGER NOT NULL,
+        PRIMARY KEY (agency, sender, digest)
+    );
+    CREATE INDEX sessions_forget ON sessions (forget);
+    """,
 )
 
 
