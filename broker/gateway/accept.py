@@ -6,7 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from broker.gateway import owed
@@ -33,13 +33,28 @@ class Arrival:
     checked: Rechecked
     session: sessions.Kept | None
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """What rests sealed beside the copy: on what terms this agency has it."""
+        documents = self.checked.documents
+        names = {number: document.portion.id for number, document in documents.items()}
+        return {
+            "obligations": {names[number]: dict(value) for number, value in self.checked.obligations.items()},
+            "named": list(self.unsealed.terms.named),
+            "for_them_alone": any(document.portion.effective.tlp == Tlp.RED for document in documents.values()),
+            "note": self.unsealed.terms.note,
+        }
+
     def reference(self, kind: str) -> UUID | None:
         """The bulletin this one refers to in that way."""
         return next((item.bulletin for item in self.unsealed.references if item.kind == kind), None)
 
 
-def record(node: Node, connection: Connection, arrival: Arrival) -> None:
-    """Writes everything an arrival changes. A second copy that raced the first changes nothing."""
+def record(node: Node, connection: Connection, arrival: Arrival) -> bool:
+    """Writes everything an arrival changes; whether it is a bulletin that its agency's adapters are now told of.
+
+    A second copy that raced the first changes nothing.
+    """
     unsealed, agency = arrival.unsealed, arrival.agency
     manifest = unsealed.manifest
     ident = arrival.checked.bulletin
@@ -53,15 +68,15 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
         forget=to_ms(manifest.expires + REMEMBER_AFTER_EXPIRY),
     )
     if not fresh:
-        return
+        return False
     bulletins.high_water(connection, "clock", node.steady.highest())
     if arrival.session is not None:
         sessions.keep(connection, arrival.session)
     copy = _store(node, connection, arrival)
     if copy is None:
         _conflict(node, connection, arrival)
-        return
-    shown = True
+        return False
+    shown, hidden = False, False
     match manifest.kind:
         case "recall" | "purge":
             _withdrawn(node, connection, arrival)
@@ -69,9 +84,11 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> None:
             _escalated(node, connection, arrival)
         case _:
             shown = _delivered(node, connection, arrival, copy)
+            hidden = not shown
     owed.owe_first(node, connection, copy)
-    if not shown:
+    if hidden:
         owed.purge_with_receipt(node, connection, copy)
+    return shown
 
 
 def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row | None:
@@ -80,13 +97,6 @@ def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row 
     key_name = node.vault.key_for(agency, manifest.retention, node.now())
     documents = arrival.checked.documents
     first = next(iter(documents.values()), None)
-    names = {number: document.portion.id for number, document in documents.items()}
-    terms = {
-        "obligations": {names[number]: dict(value) for number, value in arrival.checked.obligations.items()},
-        "named": list(unsealed.terms.named),
-        "for_them_alone": any(document.portion.effective.tlp == Tlp.RED for document in documents.values()),
-        "note": unsealed.terms.note,
-    }
     supersedes, in_reply_to = arrival.reference("supersedes"), arrival.reference("in_reply_to")
     added = bulletins.add(
         connection,
@@ -103,7 +113,7 @@ def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row 
             product=first.product if first else None,
             precedence=arrival.envelope.header.precedence,
             status=manifest.status,
-            portions=json.dumps(list(names.values())),
+            portions=json.dumps([document.portion.id for document in documents.values()]),
             created=to_ms(manifest.created),
             arrived=node.now_ms(),
             expires=to_ms(manifest.expires),
@@ -113,7 +123,7 @@ def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row 
             header=arrival.envelope.raw_header,
             body=arrival.envelope.body,
             keyring_sealed=node.vault.seal(agency, key_name, unsealed.witness.encode(), "keyring", ident.bytes),
-            record_sealed=node.vault.seal_words(agency, key_name, terms, "record", ident.bytes),
+            record_sealed=node.vault.seal_words(agency, key_name, arrival.record, "record", ident.bytes),
             storage_key=key_name,
             supersedes=supersedes.bytes if supersedes else None,
             in_reply_to=in_reply_to.bytes if in_reply_to else None,

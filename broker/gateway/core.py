@@ -10,6 +10,7 @@ from uuid import UUID
 from broker.gateway.bells import Bell
 from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
+from broker.gateway.opened import Opened
 from broker.gateway.problems import ProblemError
 from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
@@ -47,6 +48,7 @@ class Node:
     releases: Bell = field(default_factory=Bell)
     held: Bell = field(default_factory=Bell)
     tally: Tally = field(default_factory=Tally)
+    opened: Opened = field(default_factory=Opened)
     submitting: set[tuple[str, str]] = field(default_factory=set)
     numbers: dict[str, int] = field(default_factory=dict)
     stopping: bool = False

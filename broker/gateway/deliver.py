@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,9 +18,10 @@ import structlog
 
 from broker.gateway import accept, holding, receipts, refuse
 from broker.gateway.core import Node
+from broker.gateway.opened import Content
 from broker.gateway.recheck import Judge
 from broker.relay.link import Incoming
-from broker.seal import AgencyKeys, Envelope, Hold, SealError, Session, SessionNotice, decode_envelope, unseal
+from broker.seal import CODES, AgencyKeys, Envelope, Hold, SealError, Session, SessionNotice, decode_envelope, unseal
 from broker.seal.cose import Encrypt
 from broker.store import bulletins, claims
 
@@ -112,10 +114,13 @@ async def judge(node: Node, raw: bytes, gateway: str, *, patient: bool = True, r
         SealError: nothing in it is for this gateway.
     """
     envelope = decode_envelope(raw)
-    addressed = [ours for notice in envelope.notices if (ours := _ours(node, envelope, notice, gateway)) is not None]
-    if not addressed:
-        known = all(isinstance(notice, Encrypt) for notice in envelope.notices)
-        raise SealError("notice-not-mine" if known else "session-unknown")
+    sessions = node.sessions.find(gateway, envelope)
+    addressed = [ours for notice in envelope.notices if (ours := _ours(node, notice, sessions)) is not None]
+    if any(isinstance(notice, SessionNotice) and notice.kid not in sessions for notice in envelope.notices):
+        # Its originator hears nothing, and sends it again in a way that needs no session.
+        await refuse.unsigned(node, gateway, "session-unknown", CODES["session-unknown"][0])
+    elif not addressed:
+        raise SealError("notice-not-mine")
     copy = _Copy(envelope=envelope, raw=raw, gateway=gateway, patient=patient, retry=retry)
     holds: list[Hold] = []
     faults: list[Exception] = []
@@ -140,9 +145,9 @@ class _Ours:
     session: Session | None = None
 
 
-def _ours(node: Node, envelope: Envelope, notice: Encrypt | SessionNotice, gateway: str) -> _Ours | None:
+def _ours(node: Node, notice: Encrypt | SessionNotice, sessions: Mapping[bytes, Session]) -> _Ours | None:
     if isinstance(notice, SessionNotice):
-        session = node.sessions.find(gateway, notice, envelope.hh)
+        session = sessions.get(notice.kid)
         keys = node.keys.get(session.recipient) if session else None
         return _Ours(notice=notice, keys=keys, session=session) if keys else None
     mine = next((keys for keys in node.keys.values() if keys.kem_key(notice.kid) is not None), None)
@@ -188,7 +193,9 @@ async def _one(node: Node, copy: _Copy, ours: _Ours) -> None:
         checked=checks.checked,
         session=node.sessions.offered(copy.gateway, unsealed, agency, node.now()),
     )
-    await node.store.write(lambda connection: accept.record(node, connection, arrival))
+    if await node.store.write(lambda connection: accept.record(node, connection, arrival)):
+        content = Content(parts=unsealed.parts, record=arrival.record)
+        node.opened.keep(agency, arrival.checked.bulletin.bytes, content)
     if arrival.session is not None:
         node.sessions.accepted(arrival.session, unsealed.session)
     node.claims.ring()

@@ -31,6 +31,7 @@ async def tidy(node: Node) -> None:
     await _prune(node, prune.REPLAY, now)
     await _prune(node, prune.SESSIONS, now)
     node.sessions.tidy(node.now())
+    node.opened.clear()
     for statement in (prune.CLAIMS, prune.EVENTS, prune.EVIDENCE):
         await _prune(node, statement, horizon)
 

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -38,6 +39,8 @@ OTHERS = (1, 0)
 ROUND = 64
 # Below this each envelope leaves as soon as its notices are made; from here on they share an fsync on the relay.
 MANY = 20
+# Answers of the relay that come so close to each other are noted in one write.
+TOGETHER_SECONDS = 0.005
 # Above this an envelope is split by notices (the relay's limit is 1 MB, with headers).
 MAX_ENVELOPE = 900_000
 IDLE_SECONDS = 5.0
@@ -50,6 +53,10 @@ class _Packet:
     outgoing: Outgoing
     rows: tuple[sqlite3.Row, ...]
     notices: tuple[bytes, ...]
+
+
+# An envelope and what became of it.
+_Answered: TypeAlias = tuple[_Packet, Outcome]
 
 
 async def urgent(node: Node) -> None:
@@ -82,23 +89,33 @@ async def send_due(node: Node, ranks: tuple[int, ...]) -> int:
     if not node.link.connected:
         return 0
     rows = deliveries.waiting(node.store, node.now_ms(), limit=ROUND, ranks=ranks)
-    packets: list[_Packet] = []
-    outcomes: list[Outcome] = []
     if len(rows) < MANY:
+        answered: list[_Answered] = []
         async with asyncio.TaskGroup() as group:
-            answers = []
             async for packet in _packets(node, rows):
-                packets.append(packet)
-                answers.append(group.create_task(node.link.publish([packet.outgoing])))
-        for answer in answers:
-            outcomes += answer.result()
+                group.create_task(_publish(node, packet, answered))
     else:
         packets = [packet async for packet in _packets(node, rows)]
         outcomes = await node.link.publish([packet.outgoing for packet in packets])
-    if packets:
-        await node.store.write(lambda connection: _note(node, connection, packets, outcomes))
-    node.sent.ring()
+        await _noted(node, list(zip(packets, outcomes, strict=True)))
     return len(rows)
+
+
+async def _publish(node: Node, packet: _Packet, answered: list[_Answered]) -> None:
+    (outcome,) = await node.link.publish([packet.outgoing])
+    answered.append((packet, outcome))
+    await asyncio.sleep(TOGETHER_SECONDS)
+    # Whoever wakes first writes down what has been answered meanwhile; the others find that done.
+    if answered:
+        taken = answered.copy()
+        answered.clear()
+        await _noted(node, taken)
+
+
+async def _noted(node: Node, answered: list[_Answered]) -> None:
+    if answered:
+        await node.store.write(lambda connection: _note(node, connection, answered))
+    node.sent.ring()
 
 
 async def _postpone(node: Node, rows: list[sqlite3.Row], code: str) -> None:
@@ -162,7 +179,6 @@ def _notice(node: Node, source: NoticeSource, row: sqlite3.Row) -> bytes:
     recipient = str(row["recipient"])
     return node.sessions.notice(
         source,
-        bytes(row["id"]),
         recipient,
         node.trust.signer(recipient).kem[0],
         first=row["attempts"] == 0,
@@ -193,10 +209,10 @@ def _split(
     return packets
 
 
-def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], outcomes: list[Outcome]) -> None:
+def _note(node: Node, connection: sqlite3.Connection, answered: list[_Answered]) -> None:
     now = node.now_ms()
     retries = node.settings.retry_seconds
-    for packet, outcome in zip(packets, outcomes, strict=True):
+    for packet, outcome in answered:
         for row, notice in zip(packet.rows, packet.notices, strict=True):
             attempts = int(row["attempts"])
             relayed = outcome == RELAYED or (outcome == DUPLICATE and attempts > 0)
@@ -210,13 +226,13 @@ def _note(node: Node, connection: sqlite3.Connection, packets: list[_Packet], ou
                 retry = now + 250
             if attempts and relayed:
                 node.metrics.resent.inc()
-            answered = outcome in (RELAYED, DUPLICATE)
+            stored = outcome in (RELAYED, DUPLICATE)
             deliveries.sent(
                 connection,
                 agency=row["agency"],
                 bulletin=bytes(row["id"]),
                 recipient=row["recipient"],
-                notice=None if answered else notice,
+                notice=None if stored else notice,
                 relayed_at=now if relayed else None,
                 retry_at=retry,
                 counts=outcome.state != "failed",

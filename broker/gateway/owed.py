@@ -134,7 +134,8 @@ def purge_with_receipt(node: Node, connection: sqlite3.Connection, copy: sqlite3
     try:
         kem, witness = kem_of(node, sender), witness_of(node, copy)
         made = [(witness, claim_of(node, row)) for row in claims.of_bulletin(connection, agency, ident)]
-        payload = make_receipts(node.keys[agency].signing, agency, kem, sender, [*made, (witness, last)])
+        signing, session = node.keys[agency].signing, node.sessions.to_name(sender, agency)
+        payload = make_receipts(signing, agency, kem, sender, [*made, (witness, last)], session=session)
     except FAULTS as error:
         claims.replace_all(connection, agency, ident)
         record_dropped(connection, agency, sender, ident, at=at, detail={"rung": "purged", "code": code_of(error)})
@@ -142,6 +143,7 @@ def purge_with_receipt(node: Node, connection: sqlite3.Connection, copy: sqlite3
         claims.replace_all(connection, agency, ident)
         _add_made(connection, witness, last, payload, bulletin=ident, key_name=str(copy["storage_key"]))
     bulletins.purge(connection, agency, ident, at=at)
+    node.opened.forget(agency, ident)
     audit.record(connection, agency=agency, at=at, event="purged", bulletin=UUID(bytes=ident), peer=sender)
 
 
@@ -155,7 +157,8 @@ def owe_refusal(node: Node, connection: sqlite3.Connection, agency: str, witness
         detail = {"rung": "refused", "code": error.code}
         record_dropped(connection, agency, witness.sender, witness.id, at=at, detail=detail)
         return
-    payload = make_receipts(node.keys[agency].signing, agency, kem, witness.sender, [(witness, claim)])
+    signing, session = node.keys[agency].signing, node.sessions.to_name(witness.sender, agency)
+    payload = make_receipts(signing, agency, kem, witness.sender, [(witness, claim)], session=session)
     _add_made(connection, witness, claim, payload, bulletin=witness.id)
 
 

@@ -2,7 +2,7 @@
 
 A submitter that never pauses would take all of the gateway's time for accepting, and what it was promised would leave
 the later the more it submits. So a submission waits for its turn while more is due than the outbox sends in a round.
-What is urgent waits only for what is urgent too, and nothing waits for a relay that is away: then its place is the disk.
+What is urgent waits only for what is urgent too. Nothing waits for a relay that is away: then its place is the disk.
 """
 
 from __future__ import annotations

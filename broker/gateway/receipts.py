@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -43,14 +44,15 @@ async def take(node: Node, payload: bytes) -> None:
     """
     agency, receipts = _open(node, payload)
     digest = hashlib.sha256(payload).digest()
-    entries = [entry for receipt in receipts if (entry := _checked(node, agency, receipt)) is not None]
+    copies = bulletins.find_by_headers(node.store, agency, {receipt.hh for receipt in receipts})
+    entries = [entry for receipt in receipts if (entry := _checked(node, agency, receipt, copies)) is not None]
     if not entries:
         return
 
-    def enter(connection: sqlite3.Connection) -> None:
-        fresh = [_enter(node, connection, entry) for entry in entries]
-        if not any(fresh):
-            return  # said before: the evidence for it is kept
+    def enter(connection: sqlite3.Connection) -> list[_Entry]:
+        fresh = [entry for entry in entries if _enter(node, connection, entry)]
+        if not fresh:
+            return fresh  # said before: the evidence for it is kept
         key_name = node.vault.key_for(agency, "administrative", node.now())
         claims.keep_evidence(
             connection,
@@ -61,17 +63,16 @@ async def take(node: Node, payload: bytes) -> None:
             document_sealed=node.vault.seal(agency, key_name, payload, "evidence", digest),
             storage_key=key_name,
         )
+        return fresh
 
-    await node.store.write(enter)
-    for entry in entries:
-        if entry.receipt.rung != "refused":
-            node.sessions.receipted(str(entry.copy["agency"]), bytes(entry.copy["id"]), entry.receipt.recipient)
+    for entry in await node.store.write(enter):
+        node.sessions.named(agency, entry.receipt.recipient, entry.receipt.session)
     node.events.ring()
     node.deadlines.ring()
 
 
-def _checked(node: Node, agency: str, receipt: Receipt) -> _Entry | None:
-    copy = bulletins.find_by_header(node.store, agency, receipt.hh)
+def _checked(node: Node, agency: str, receipt: Receipt, copies: Mapping[bytes, sqlite3.Row]) -> _Entry | None:
+    copy = copies.get(receipt.hh)
     if copy is None:
         node.metrics.refused.labels(where="receipt", code="receipt-unknown-bulletin").inc()
         return None

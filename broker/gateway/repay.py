@@ -163,7 +163,8 @@ def _openable(node: Node, row: sqlite3.Row) -> sqlite3.Row | None:
 
 def _batch(node: Node, agency: str, originator: str, kem: PublicKey, rows: Sequence[_Loose]) -> bytes:
     made = [(witness_of(node, copy), claim_of(node, row)) for row, copy in rows]
-    return make_receipts(node.keys[agency].signing, agency, kem, originator, made)
+    session = node.sessions.to_name(originator, agency)
+    return make_receipts(node.keys[agency].signing, agency, kem, originator, made, session=session)
 
 
 def _drop(connection: sqlite3.Connection, row: sqlite3.Row, code: str, now: int) -> None:

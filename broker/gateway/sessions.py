@@ -1,25 +1,25 @@
 """Sessions with other agencies (docs/wire-format.md, section 4): which notices are made and opened under them.
 
-Those that agencies here set up are in memory alone: after a restart the first bulletin to each recipient sets up a new
-one. Those set up by others are on the disk before their receipt is sent, because from then on their sender relies on
-them. A recipient that lost its disk answers nothing; what is sent again always goes by HPKE and sets the session up anew.
+Those that agencies here set up are in memory alone: after a restart the first bulletins to each recipient set up a new
+one. They are used while the recipient's receipts name them. Those set up by others are on the disk before a receipt
+names them, because from then on their sender relies on them. A recipient that lost its disk cannot open what was made
+under a session and answers nothing; what is sent again always goes by HPKE and sets the session up anew.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
 
-from broker.gateway.clock import from_ms, to_ms
+from broker.gateway.clock import to_ms
 from broker.gateway.vault import Vault
 from broker.model import MAX_TRANSIT
 from broker.seal import (
+    Envelope,
     NoticeSource,
     PublicKey,
     SealError,
@@ -36,15 +36,13 @@ from broker.trust import TrustError
 USED_FOR = timedelta(hours=24)
 # At its recipient until nothing made under it can be on its way any more.
 KEPT_FOR = USED_FOR + MAX_TRANSIT + timedelta(days=1)
-# Set-ups whose receipt is awaited; one that falls out is only set up again.
-MAX_AWAITED = 20_000
 
 _Pair: TypeAlias = tuple[str, str]
 
 
 @dataclass(slots=True, kw_only=True)
 class _Outgoing:
-    """A session that an agency here set up. It is used once its recipient's receipt has shown that it has it."""
+    """A session that an agency here set up; ``shared`` while its recipient's receipts name it."""
 
     session: Session
     kid: bytes
@@ -53,42 +51,41 @@ class _Outgoing:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Incoming:
+    """A session that another agency set up, until ``forget`` (milliseconds)."""
+
+    session: Session
+    forget: int
+
+
 class Sessions:
     """The sessions of the agencies this gateway hosts, in both directions."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._outgoing: dict[_Pair, _Outgoing] = {}
-        self._awaited: OrderedDict[tuple[str, bytes, str], _Outgoing] = OrderedDict()
-        self._incoming: dict[str, dict[bytes, tuple[Session, int]]] = {}
+        # By the gateway whose envelopes use them, then by (sender, recipient); the newest last.
+        self._incoming: dict[str, dict[_Pair, dict[bytes, _Incoming]]] = {}
 
     def load(self, rows: Iterable[sqlite3.Row]) -> None:
         """Reads what others set up before this process began. What cannot be opened any more is as if it were lost."""
         for row in rows:
-            agency, sender, digest = str(row["agency"]), str(row["sender"]), bytes(row["digest"])
+            agency, sender, ident = str(row["agency"]), str(row["sender"]), bytes(row["id"])
             try:
-                secret = self._vault.open(agency, row["storage_key"], row["secret_sealed"], "session", sender, digest)
+                secret = self._vault.open(agency, row["storage_key"], row["secret_sealed"], "session", sender, ident)
                 session = Session(sender=sender, recipient=agency, secret=secret)
             except (SealError, TrustError):
                 continue
-            self._incoming.setdefault(str(row["gateway"]), {})[digest] = (session, int(row["forget"]))
+            self._hold(str(row["gateway"]), session, int(row["forget"]))
 
     def notice(
-        self,
-        source: NoticeSource,
-        bulletin: bytes,
-        recipient: str,
-        kem: PublicKey,
-        *,
-        first: bool,
-        directory: int,
-        now: datetime,
+        self, source: NoticeSource, recipient: str, kem: PublicKey, *, first: bool, directory: int, now: datetime
     ) -> bytes:
         """The notice for one recipient: under the session that it shares, or one that sets a session up.
 
         Args:
             source: the bulletin's secrets.
-            bulletin: its id.
             recipient: one of its audience.
             kem: that agency's KEM key.
             first: nothing was sent to it yet; otherwise it may have lost the session, and HPKE needs none.
@@ -109,61 +106,85 @@ class Sessions:
         if outgoing.shared:
             return make_session_notice(source, outgoing.session)
         try:
-            made = make_notice(source, recipient, kem, session=outgoing.session)
+            return make_notice(source, recipient, kem, session=outgoing.session)
         except SealError as error:
-            if error.code != "too-large":  # sealed before there were sessions: no room for one
+            if error.code != "too-large":
                 raise
+            # The bulletin was sealed before there were sessions: its notices have no room for one.
             return make_notice(source, recipient, kem)
-        self._awaited[sender, bulletin, recipient] = outgoing
-        while len(self._awaited) > MAX_AWAITED:
-            self._awaited.popitem(last=False)
-        return made
 
-    def receipted(self, sender: str, bulletin: bytes, recipient: str) -> None:
-        """A recipient's receipt that it has a bulletin is in: it has the session, too, that was set up with it."""
-        if (outgoing := self._awaited.pop((sender, bulletin, recipient), None)) is not None:
-            outgoing.shared = True
+    def named(self, sender: str, recipient: str, session: bytes) -> None:
+        """A recipient's receipt names the newest session that it holds from an agency here."""
+        if (outgoing := self._outgoing.get((sender, recipient))) is not None:
+            outgoing.shared = outgoing.session.id == session
 
-    def find(self, gateway: str, notice: SessionNotice, hh: bytes) -> Session | None:
-        """The session of a notice among those that agencies at that gateway set up; None when there is none."""
-        held = self._incoming.get(gateway, {})
-        return next((session for session, _ in held.values() if session.locator(hh) == notice.kid), None)
+    def to_name(self, sender: str, recipient: str) -> bytes:
+        """The id of the newest session that an agency here holds from a sender; empty when it holds none."""
+        newest = b""
+        for pairs in self._incoming.values():
+            for ident in pairs.get((sender, recipient), ()):
+                newest = ident
+        return newest
+
+    def find(self, gateway: str, envelope: Envelope) -> dict[bytes, Session]:
+        """The sessions that an envelope's notices were made under, by what the notices call them.
+
+        Only among those that agencies at that gateway set up. An envelope is of one sender, so the first that fits
+        ends the search.
+        """
+        kids = {notice.kid for notice in envelope.notices if isinstance(notice, SessionNotice)}
+        found: dict[bytes, Session] = {}
+        if not kids:
+            return found
+        sender = None
+        for pair, held in self._incoming.get(gateway, {}).items():
+            if sender not in (None, pair[0]):
+                continue
+            for one in held.values():
+                if (kid := one.session.locator(envelope.hh)) in kids:
+                    found[kid], sender = one.session, pair[0]
+            if len(found) == len(kids):
+                break
+        return found
 
     def offered(self, gateway: str, unsealed: Unsealed, recipient: str, now: datetime) -> sessions.Kept | None:
         """What to write down of a session that an accepted envelope set up; None when there is nothing new."""
         if not unsealed.session:
             return None
-        digest = hashlib.sha256(unsealed.session).digest()
-        if digest in self._incoming.get(gateway, {}):
+        session = Session(sender=unsealed.sender, recipient=recipient, secret=unsealed.session)
+        ident = session.id
+        if ident in self._incoming.get(gateway, {}).get((session.sender, recipient), {}):
             return None
         key_name = self._vault.key_for(recipient, "administrative", now)
+        sealed = self._vault.seal(recipient, key_name, session.secret, "session", session.sender, ident)
         return sessions.Kept(
             agency=recipient,
-            sender=unsealed.sender,
-            digest=digest,
+            sender=session.sender,
+            id=ident,
             gateway=gateway,
-            secret_sealed=self._vault.seal(recipient, key_name, unsealed.session, "session", unsealed.sender, digest),
+            secret_sealed=sealed,
             storage_key=key_name,
             since=to_ms(now),
             forget=to_ms(now + KEPT_FOR),
         )
 
     def accepted(self, kept: sessions.Kept, secret: bytes) -> None:
-        """A session is on the disk: from now on its notices open."""
+        """A session is on the disk: from now on its notices open, and receipts name it."""
         session = Session(sender=kept.sender, recipient=kept.agency, secret=secret)
-        held = self._incoming.setdefault(kept.gateway, {})
-        held[kept.digest] = (session, kept.forget)
-        pair = [
-            digest for digest, (one, _) in held.items() if (one.sender, one.recipient) == (kept.sender, kept.agency)
-        ]
-        for digest in pair[: -sessions.KEPT]:
-            del held[digest]
+        self._hold(kept.gateway, session, kept.forget)
+
+    def _hold(self, gateway: str, session: Session, forget: int) -> None:
+        held = self._incoming.setdefault(gateway, {}).setdefault((session.sender, session.recipient), {})
+        held[session.id] = _Incoming(session=session, forget=forget)
+        while len(held) > sessions.KEPT:
+            del held[next(iter(held))]
 
     def tidy(self, now: datetime) -> None:
         """Forgets what no envelope on its way can need any more."""
-        for held in self._incoming.values():
-            for digest in [digest for digest, (_, forget) in held.items() if from_ms(forget) < now]:
-                del held[digest]
+        for pairs in self._incoming.values():
+            for held in pairs.values():
+                for ident in [ident for ident, one in held.items() if one.forget < to_ms(now)]:
+                    del held[ident]
         for pair in [pair for pair, one in self._outgoing.items() if now - one.since > USED_FOR]:
             del self._outgoing[pair]
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from broker.gateway.clock import text
 from broker.gateway.core import Node
+from broker.gateway.opened import Content
 from broker.gateway.plan import attributes_of
 from broker.gateway.problems import ProblemError
 from broker.model import parse_portion_document
@@ -171,18 +172,15 @@ def _asker(node: Node, row: sqlite3.Row) -> str | None:
 def _content(node: Node, row: sqlite3.Row) -> dict[str, Any]:
     if row["keyring_sealed"] is None:
         return {"portions": [], "named": [], "obligations": {}}
-    agency, ident, key_name = row["agency"], bytes(row["id"]), row["storage_key"]
-    record = node.vault.open_words(agency, key_name, row["record_sealed"], "record", ident)
-    if row["role"] == "originator":
-        parts = _own_parts(node, row)
+    own = row["role"] == "originator"
+    content = (None if own else node.opened.of(row["agency"], bytes(row["id"]))) or _reopened(node, row)
+    record = content.record
+    if own:
         named = [item["person"] for item in record.get("named") or ()]
         extra = {"source_document": record.get("source_document")}
     else:
-        keyring = node.vault.open(agency, key_name, row["keyring_sealed"], "keyring", ident)
-        parts = reopen(_body(node, row), Witness.decode(keyring))
-        named = record["named"]
-        extra = {}
-    documents: list[dict[str, Any]] = [json.loads(part) for part in parts.values()]
+        named, extra = record["named"], {}
+    documents: list[dict[str, Any]] = [json.loads(part) for part in content.parts.values()]
     common = {name: documents[0][name] for name in READABLE if documents and name in documents[0]}
     return {
         **common,
@@ -191,6 +189,15 @@ def _content(node: Node, row: sqlite3.Row) -> dict[str, Any]:
         "obligations": record.get("obligations") or {},
         **extra,
     }
+
+
+def _reopened(node: Node, row: sqlite3.Row) -> Content:
+    agency, ident, key_name = row["agency"], bytes(row["id"]), row["storage_key"]
+    record = node.vault.open_words(agency, key_name, row["record_sealed"], "record", ident)
+    if row["role"] == "originator":
+        return Content(parts=_own_parts(node, row), record=record)
+    keyring = node.vault.open(agency, key_name, row["keyring_sealed"], "keyring", ident)
+    return Content(parts=reopen(_body(node, row), Witness.decode(keyring)), record=record)
 
 
 def _own_parts(node: Node, row: sqlite3.Row) -> dict[int, bytes]:

@@ -20,6 +20,7 @@ from broker.seal.keys import AgencyKeys, PublicKey, SigningKeys
 from broker.seal.manifest import FORMAT
 from broker.seal.notice import NoticeSource
 from broker.seal.primitives import HASH_SIZE, Random
+from broker.seal.session import SESSION_ID_SIZE
 from broker.seal.shape import MAX_AGENCY, Shape, milliseconds
 from broker.seal.unseal import SenderOf
 from broker.seal.witness import Witness
@@ -35,7 +36,8 @@ MAX_CODE: Final = 64
 RECEIPT_FLOOR: Final = 6144
 
 _PROOF: Final = 14
-_KEYS: Final = frozenset(range(1, _PROOF + 1))
+_SESSION: Final = 15
+_KEYS: Final = frozenset(range(1, _SESSION + 1))
 _SHAPE: Final = Shape("receipt-content")
 
 
@@ -67,6 +69,7 @@ class Receipt:
     code: str
     person: str
     note: str
+    session: bytes
     proof: bytes
 
     def proven(self) -> bytes:
@@ -89,6 +92,7 @@ def _fields(receipt: Receipt) -> dict[int, Cbor]:
         11: receipt.code,
         12: receipt.person,
         13: receipt.note,
+        _SESSION: receipt.session,
     }
 
 
@@ -104,7 +108,7 @@ def _seal_context(originator: str, kem_key: bytes) -> bytes:
     return cbor.encode(["tearline receipts", originator, primitives.sha256(kem_key)])
 
 
-def _receipt(witness: Witness, claim: Claim) -> dict[int, Cbor]:
+def _receipt(witness: Witness, claim: Claim, session: bytes = b"") -> dict[int, Cbor]:
     unproven = Receipt(
         recipient=witness.recipient,
         originator=witness.sender,
@@ -118,6 +122,7 @@ def _receipt(witness: Witness, claim: Claim) -> dict[int, Cbor]:
         code=claim.code,
         person=claim.person,
         note=claim.note,
+        session=session,
         proof=b"",
     )
     fields = _fields(unproven)
@@ -134,9 +139,12 @@ def make_receipts(
     originator: str,
     claims: Sequence[tuple[Witness, Claim]],
     *,
+    session: bytes = b"",
     random: Random = os.urandom,
 ) -> bytes:
     """A batch of receipts from one agency to one originator.
+
+    ``session`` is the id of the newest session that the agency holds from that originator, empty when it holds none.
 
     Raises:
         SealError: `receipt-content` for an empty or oversized batch, or a witness of another pair of agencies.
@@ -145,7 +153,7 @@ def make_receipts(
     for witness, _ in claims:
         require(witness.recipient == recipient and witness.sender == originator, "receipt-content", "another pair")
     hhs = b"".join(witness.hh for witness, _ in claims)
-    payload = cbor.encode([_receipt(witness, claim) for witness, claim in claims])
+    payload = cbor.encode([_receipt(witness, claim, session) for witness, claim in claims])
     signed = cose.sign(payload, [signing], CONTENT_TYPE, _signature_context(hhs, recipient, originator))
     content = cbor.head(cbor.ARRAY, 3) + cbor.tstr(recipient) + cbor.bstr(hhs) + cbor.bstr(signed)
     padded = padding.pad(content, padding.padme(len(content) + 1, RECEIPT_FLOOR))
@@ -224,8 +232,16 @@ def _parse_receipt(value: Cbor) -> Receipt:
         code=_SHAPE.text(fields[11], MAX_CODE),
         person=_SHAPE.text(fields[12], MAX_PERSON),
         note=_SHAPE.text(fields[13], MAX_NOTE),
+        session=_session(fields[_SESSION]),
         proof=_SHAPE.bytes(fields[_PROOF], HASH_SIZE),
     )
+
+
+def _session(value: Cbor) -> bytes:
+    session = _SHAPE.bytes_upto(value, SESSION_ID_SIZE)
+    if session and len(session) != SESSION_ID_SIZE:
+        _SHAPE.refuse("not the id of a session")
+    return session
 
 
 def check_receipt(receipt: Receipt, source: NoticeSource) -> None:

@@ -2,8 +2,8 @@
 
 A sender puts 32 random bytes into a notice it seals with HPKE (content field 8). The recipient takes them only after
 the whole envelope has passed every step: it knows then that the sender put them there, because only the sender and
-itself know the seed_r that leads to the signed root. Once its receipt for that bulletin is in, the sender may make
-notices under the session: one symmetric layer instead of a KEM.
+itself know the seed_r that leads to the signed root. Once a receipt of its names the session, the sender may make
+notices under it: one symmetric layer instead of a KEM.
 
 A session authenticates nobody. What a notice says is believed, as ever, because it climbs to the signed root.
 """
@@ -20,6 +20,7 @@ from broker.seal.primitives import A256GCM, IV_SIZE, KEY_SIZE, TAG_SIZE, Random
 
 SESSION_SIZE: Final = 32
 LOCATOR_SIZE: Final = 16
+SESSION_ID_SIZE: Final = 16
 
 _HEAD: Final = cbor.head(cbor.ARRAY, 3)
 # {1: A256GCM, 4: locator}, as far as the locator.
@@ -52,6 +53,12 @@ class Session:
     @classmethod
     def new(cls, sender: str, recipient: str, random: Random) -> Session:
         return cls(sender=sender, recipient=recipient, secret=random(SESSION_SIZE))
+
+    @property
+    def id(self) -> bytes:
+        """What a receipt calls the session by; it tells nobody else anything."""
+        whole = cbor.encode(["tearline session id", self.sender, self.recipient, self.secret])
+        return primitives.sha256(whole)[:SESSION_ID_SIZE]
 
     def locator(self, hh: bytes) -> bytes:
         """How the recipient finds the session of a notice: another one in each envelope, so that nobody links two."""

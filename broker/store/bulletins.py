@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -71,11 +72,14 @@ def body(database: Database, agency: str, bulletin: bytes) -> bytes | None:
     return bytes(row["body"]) if row else None
 
 
-def find_by_header(database: Database, agency: str, header_hash: bytes) -> sqlite3.Row | None:
-    """The bulletin this agency originated under that clear header: what a receipt names."""
-    return database.read_one(
-        "SELECT * FROM bulletins WHERE header_hash = ? AND agency = ? AND role = 'originator'", (header_hash, agency)
+def find_by_headers(database: Database, agency: str, header_hashes: Collection[bytes]) -> dict[bytes, sqlite3.Row]:
+    """The bulletins this agency originated under those clear headers: what receipts name."""
+    marks = ", ".join("?" * len(header_hashes))
+    rows = database.read(
+        f"SELECT * FROM bulletins WHERE header_hash IN ({marks}) AND agency = ? AND role = 'originator'",  # noqa: S608
+        (*header_hashes, agency),
     )
+    return {bytes(row["header_hash"]): row for row in rows}
 
 
 _LIST = (

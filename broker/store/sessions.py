@@ -14,11 +14,11 @@ KEPT = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One session as it is written; ``digest`` is over its secret and tells two of them apart."""
+    """One session as it is written; ``id`` follows from its secret."""
 
     agency: str
     sender: str
-    digest: bytes
+    id: bytes
     gateway: str
     secret_sealed: bytes
     storage_key: str
@@ -31,8 +31,8 @@ def keep(connection: sqlite3.Connection, session: Kept) -> bool:
     if not insert(connection, "sessions", columns(session), ignore=True):
         return False
     connection.execute(
-        "DELETE FROM sessions WHERE agency = ? AND sender = ? AND digest NOT IN "
-        "(SELECT digest FROM sessions WHERE agency = ? AND sender = ? ORDER BY since DESC, rowid DESC LIMIT ?)",
+        "DELETE FROM sessions WHERE agency = ? AND sender = ? AND id NOT IN "
+        "(SELECT id FROM sessions WHERE agency = ? AND sender = ? ORDER BY since DESC, rowid DESC LIMIT ?)",
         (session.agency, session.sender, session.agency, session.sender, KEPT),
     )
     return True

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from broker.gateway import outbox
+from broker.gateway import sessions
 from broker.gateway.core import Node
 from broker.gateway.status import report
 from broker.relay.publisher import Outcome, Outgoing
@@ -108,14 +108,14 @@ async def test_a_few_envelopes_do_not_wait_for_each_others_answers(running: Exch
 async def test_one_notice_that_cannot_be_made_puts_off_its_recipient_alone(
     running: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    node, make = running.nodes["chicago-pd"], outbox.make_notice
+    node, make = running.nodes["chicago-pd"], sessions.make_notice
 
-    def broken(source: Any, recipient: str, kem: Any) -> bytes:
+    def broken(source: Any, recipient: str, kem: Any, **more: Any) -> bytes:
         if recipient == "il-fusion":
             raise SealError("classical-kem")
-        return make(source, recipient, kem)
+        return make(source, recipient, kem, **more)
 
-    monkeypatch.setattr(outbox, "make_notice", broken)
+    monkeypatch.setattr(sessions, "make_notice", broken)
     await running.desks["chicago-pd"].accepted(threat())
 
     await eventually(lambda: list(states(node).values()).count("relayed") == 3)

@@ -15,6 +15,8 @@ from broker.seal import (
     ML_KEM_768_X25519,
     Addressee,
     AgencyKeys,
+    Session,
+    SessionNotice,
     Terms,
     Unsealed,
     cbor,
@@ -22,11 +24,14 @@ from broker.seal import (
     encode_envelope,
     envelope,
     header,
+    make_session_notice,
     notice,
     padding,
     parts,
     primitives,
 )
+from broker.seal import session as session_room
+from broker.seal.notice import NoticeContent
 from broker.seal.parts import derive
 from tests.seal.attack import (
     attack,
@@ -40,6 +45,7 @@ from tests.seal.exchange import (
     CITY,
     FUSION,
     JTTF,
+    MALLORY,
     NOW,
     STATE,
     Forger,
@@ -47,10 +53,12 @@ from tests.seal.exchange import (
     content_for,
     draft,
     envelope_for,
+    envelope_under,
     forged_envelope,
     notice_for,
     receive,
     sealed,
+    session_with,
 )
 
 # 1. Size and shape.
@@ -84,6 +92,13 @@ def bytes_after_a_part() -> Unsealed:
 def bytes_after_a_notice() -> Unsealed:
     one = sealed()
     return receive(encode_envelope(one.header, one.body, [notice_for(one, FUSION) + b"\x00"]), FUSION)
+
+
+@attack("notice-shape", off=no_end_check)
+def bytes_after_a_session_notice() -> Unsealed:
+    one, session = sealed(), session_with(FUSION)
+    raw = make_session_notice(one.source, session) + b"\x00"
+    return receive(encode_envelope(one.header, one.body, [raw]), FUSION, session=session)
 
 
 # 2. and 3. The header.
@@ -200,10 +215,10 @@ def a_shorter_aes_key_by_moving_the_split_of_the_encapsulation() -> Unsealed:
     return receive(encode_envelope(one.header, one.body, [raw]), FUSION)
 
 
-@attack("notice-content", off=put(notice, "_KEYS", frozenset(range(1, 9))))
+@attack("notice-content", off=put(notice, "_KEYS", frozenset({*range(1, 8), 9})))
 def a_surplus_field_in_a_notice() -> Unsealed:
     one = Forger().forge()
-    raw = cbor.encode({**cbor2.loads(content_for(one.source, FUSION).encode()), 8: 0})
+    raw = cbor.encode({**cbor2.loads(content_for(one.source, FUSION).encode()), 9: 0})
     return receive(forged_envelope(one, content=raw), FUSION)
 
 
@@ -221,3 +236,105 @@ def a_path_longer_than_any_tree() -> Unsealed:
     one = Forger().forge()
     content = content_for(one.source, FUSION)
     return receive(forged_envelope(one, FUSION, replace(content, path=content.path + bytes(32 * 14))), FUSION)
+
+
+# 5., under a session.
+
+
+def opened_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that takes the session a notice was made under from wherever it finds it."""
+    honest = notice.open_session_notice
+
+    def open_any(one: SessionNotice, hh: bytes, body_digest: bytes, recipient: str, _: Session | None) -> Any:
+        return honest(one, hh, body_digest, recipient, session_with(recipient))
+
+    monkeypatch.setattr(unseal_room, "open_session_notice", open_any)
+
+
+@attack("session-unknown", off=opened_all_the_same)
+def a_notice_under_a_session_i_do_not_hold() -> Unsealed:
+    return receive(envelope_under(session_with(FUSION)), FUSION)
+
+
+def for_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Opens a notice with a session that is another agency's."""
+
+    def open_any(one: SessionNotice, hh: bytes, body_digest: bytes, _: str, session: Session) -> Any:
+        padded = session_room.decrypt_in(session, one, hh, body_digest)
+        return notice.parse_content(padding.unpad(padded, "notice-content"))
+
+    monkeypatch.setattr(unseal_room, "open_session_notice", open_any)
+
+
+@attack("session-unknown", off=for_anybody, then="not-in-audience")
+def a_session_notice_re_addressed_to_another_agency_of_the_same_gateway() -> Unsealed:
+    session = session_with(FUSION)
+    return receive(envelope_under(session), STATE, session=session)
+
+
+def unbound(position: int) -> Callable[[pytest.MonkeyPatch], None]:
+    """Key, IV, locator and AAD of a session notice without header (0) or body (1)."""
+
+    def off(monkeypatch: pytest.MonkeyPatch) -> None:
+        derive_bound, context_bound, locator_bound = session_room._derive, session_room._context, Session.locator
+
+        def less(hh: bytes, body_digest: bytes) -> tuple[bytes, bytes]:
+            return (b"", body_digest) if position == 0 else (hh, b"")
+
+        monkeypatch.setattr(session_room, "_derive", lambda one, *bound: derive_bound(one, *less(*bound)))
+        monkeypatch.setattr(session_room, "_context", lambda one, *bound: context_bound(one, *less(*bound)))
+        if position == 0:
+            monkeypatch.setattr(Session, "locator", lambda one, _: locator_bound(one, b""))
+
+    return off
+
+
+@attack("notice-open", off=unbound(0), then="manifest-iv")
+def a_session_notice_moved_to_another_header() -> Unsealed:
+    one, other, session = sealed(), sealed(precedence="ROUTINE"), session_with(FUSION)
+    raw = make_session_notice(one.source, session)
+    return receive(encode_envelope(other.header, one.body, [raw]), FUSION, session=session)
+
+
+@attack("notice-open", off=unbound(1), then="manifest-iv")
+def a_session_notice_kept_while_part_0_is_encrypted_anew() -> Unsealed:
+    one, session = sealed(), session_with(FUSION)
+    raw = envelope.decode_body(one.body)
+    cx = parts.context_hash(one.secrets.hh, CITY)
+    keys = replace(derive(one.secrets.keys[0], cx, 0), iv=bytes(12))
+    signed = parts.open_part(one.secrets.keys[0], cx, 0, cose.Encrypt0.parse(raw[0], "part-shape"))
+    body = envelope.encode_body([parts.encrypt_part(keys, cx, 0, signed), *raw[1:]])
+    made = make_session_notice(one.source, session)
+    return receive(encode_envelope(one.header, body, [made]), FUSION, session=session)
+
+
+def under(session: Session, content: NoticeContent) -> Unsealed:
+    """Whoever holds a session can put anything into its notices; that alone proves nothing."""
+    one = sealed()
+    padded = padding.pad(content.encode(), 1024)
+    raw = session_room.encrypt_in(session, one.secrets.hh, one.secrets.body_digest, padded)
+    return receive(encode_envelope(one.header, one.body, [raw]), FUSION, session=session)
+
+
+@attack("notice-content", then=None)
+def a_sender_that_passes_anothers_bulletin_on_under_its_own_session() -> Unsealed:
+    return under(session_with(FUSION, MALLORY), content_for(sealed().source, FUSION))
+
+
+@attack("notice-content", then=None)
+def a_session_within_a_session() -> Unsealed:
+    return under(session_with(FUSION), content_for(sealed().source, FUSION, session=bytes(32)))
+
+
+@attack("notice-content", off=put(notice, "SESSION_SIZE", 16))
+def a_session_secret_that_is_too_short() -> Unsealed:
+    one = sealed()
+    return receive(forged_envelope(one, content=content_for(one.source, FUSION, session=bytes(16))), FUSION)
+
+
+@attack("not-in-audience")
+def a_member_that_sets_up_a_session_in_anothers_name() -> Unsealed:
+    """The JTTF holds the tearline's keys and seals them on, with a session of its own in the sender's name."""
+    one = sealed()
+    mine = content_for(one.source, JTTF)
+    return receive(forged_envelope(one, STATE, replace(mine, session=bytes(range(32)))), STATE)

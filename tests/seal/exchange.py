@@ -22,6 +22,7 @@ from broker.seal import (
     Manifest,
     Reference,
     Sealed,
+    Session,
     SigningKeys,
     Terms,
     Unsealed,
@@ -29,6 +30,7 @@ from broker.seal import (
     decode_envelope,
     encode_envelope,
     make_notice,
+    make_session_notice,
     padding,
     parts,
     primitives,
@@ -116,6 +118,17 @@ def sealed(**changes: Any) -> Sealed:
 
 def notice_for(one: Sealed, recipient: str, keys: AgencyKeys | None = None) -> bytes:
     return make_notice(one.source, recipient, (keys or agency(recipient)).kem[0].public, random=counting(1000))
+
+
+def session_with(recipient: str, sender: str = CITY) -> Session:
+    """The session that a sender has set up with a recipient."""
+    return Session(sender=sender, recipient=recipient, secret=seed(sender, recipient, "session"))
+
+
+def envelope_under(session: Session, one: Sealed | None = None) -> bytes:
+    """An envelope for the recipient of a session, its notice made under it."""
+    chosen = one or sealed()
+    return encode_envelope(chosen.header, chosen.body, [make_session_notice(chosen.source, session)])
 
 
 def envelope_for(one: Sealed, *recipients: str) -> bytes:

@@ -48,6 +48,7 @@ from broker.seal import (  # noqa: E402
 from broker.seal.envelope import decode_body, decode_envelope  # noqa: E402
 from broker.seal.header import Header, header_hash  # noqa: E402
 from broker.seal.notice import grow, grow_tree, notice_context  # noqa: E402
+from broker.seal.session import Session, SessionNotice, encrypt_in  # noqa: E402
 from tests.seal import attacks, exchange  # noqa: E402
 from tests.seal.exchange import (  # noqa: E402
     CITY,
@@ -62,9 +63,11 @@ from tests.seal.exchange import (  # noqa: E402
     directory,
     draft,
     envelope_for,
+    envelope_under,
     receive,
     sealed,
     seed,
+    session_with,
 )
 
 FILE = Path(__file__).with_name("tearline-1.json")
@@ -118,6 +121,7 @@ def deterministic() -> dict[str, Any]:
         audience=members,
     )
     kem = agency(STATE).kem[0].public
+    session = session_with(STATE)
     proof_key = receipt._proof_key(bytes(32), [key, bytes(32)])
     return {
         "header": {"encoded": header.hex(), "hh": hh.hex()},
@@ -152,6 +156,17 @@ def deterministic() -> dict[str, Any]:
         },
         "secrets": secrets.encode().hex(),
         "notice_context": notice_context(hh, bytes(32), STATE, kem.key).hex(),
+        "session": {
+            "sender": session.sender,
+            "recipient": session.recipient,
+            "secret": session.secret.hex(),
+            "id": session.id.hex(),
+            "locator": session.locator(hh).hex(),
+            "hh": hh.hex(),
+            "body_digest": bytes(32).hex(),
+            "padded": padding.pad(b"tearline", 256).hex(),
+            "notice": encrypt_in(session, hh, bytes(32), padding.pad(b"tearline", 256)).hex(),
+        },
         "receipt_proof_key": {"seed": bytes(32).hex(), "keys": [key.hex(), bytes(32).hex()], "key": proof_key.hex()},
         "kem_keys": {
             str(alg): hashlib.sha256(agency(CITY, alg).kem[0].public.key).hexdigest()
@@ -170,6 +185,7 @@ def good() -> dict[str, Any]:
     witness = receive(raw, STATE, 1).witness
     claim = Claim(rung="acknowledged", seq=3, time=NOW, person="Sgt. B. Example", note="on our way")
     receipts = make_receipts(agency(STATE).signing, STATE, agency(CITY).kem[0].public, CITY, [(witness, claim)])
+    session = session_with(STATE)
     signed = sign_document(b"directory 1", [agency(CITY).signing, agency(STATE).signing], "directory")
     return {
         "envelopes": [
@@ -185,14 +201,29 @@ def good() -> dict[str, Any]:
                 ("the tearline only", raw, STATE, 1),
                 ("a recall", envelope_for(recall, STATE), STATE, 0),
             )
+        ]
+        + [
+            {
+                "name": "under a session",
+                "raw": text(envelope_under(session, one)),
+                "recipient": STATE,
+                "position": 0,
+                "session": session.secret.hex(),
+                "parts": opened(envelope_under(session, one), STATE, 0, session),
+            }
         ],
         "receipts": {"raw": text(receipts), "secrets": text(one.secrets.encode()), "person": claim.person},
         "document": {"raw": text(signed), "payload": "directory 1", "signers": [CITY, STATE]},
     }
 
 
-def opened(raw: bytes, recipient: str, position: int) -> dict[str, str]:
-    got = receive(raw, recipient, position)
+def session_of(vector: dict[str, Any]) -> Session | None:
+    secret = vector.get("session")
+    return Session(sender=CITY, recipient=vector["recipient"], secret=bytes.fromhex(secret)) if secret else None
+
+
+def opened(raw: bytes, recipient: str, position: int, session: Session | None = None) -> dict[str, str]:
+    got = receive(raw, recipient, position, session=session)
     return {str(index): content.hex() for index, content in got.parts.items()}
 
 
@@ -253,9 +284,13 @@ def pieces(vector: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     for part in envelope.parts:
         yield "encrypt0", part
     for one in envelope.notices:
-        yield "encrypt", one.raw
-        yield "recipient-header", cbor2.loads(one.raw)[3][0][0]
-    got = receive(envelope, vector["recipient"], vector["position"])
+        if isinstance(one, SessionNotice):
+            yield "session-notice", one.raw
+            yield "session-header", cbor2.loads(one.raw)[0]
+        else:
+            yield "encrypt", one.raw
+            yield "recipient-header", cbor2.loads(one.raw)[3][0][0]
+    got = receive(envelope, vector["recipient"], vector["position"], session=session_of(vector))
     yield "manifest", got.manifest.encode()
     cx = parts.context_hash(envelope.hh, got.sender)
     frame = cose.Encrypt0.parse(decode_body(envelope.body)[0], "part-shape")
@@ -271,10 +306,12 @@ def more_pieces(vectors: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
     one = sealed()
     for name in (FUSION, STATE):
         yield "notice", content_for(one.source, name).encode()
+    yield "notice", content_for(one.source, STATE, session=bytes(32)).encode()
     witness = receive(envelope_for(one, FUSION), FUSION).witness
     claim = Claim(rung="stored", seq=1, time=NOW)
     made = receipt._receipt(witness, claim)
     yield "receipt", cbor.encode(made)
+    yield "receipt", cbor.encode(receipt._receipt(witness, claim, bytes(16)))
     yield "receipts", cbor.encode([made])
     yield "receipts-content", cbor.encode([FUSION, witness.hh, b"signed"])
     yield "encrypt", base64.b64decode(vectors["good"]["receipts"]["raw"])
@@ -313,7 +350,8 @@ def fault(name: str, check: Callable[[], object]) -> Iterator[str]:
 
 
 def check_envelope(vector: dict[str, Any]) -> None:
-    assert opened(base64.b64decode(vector["raw"]), vector["recipient"], vector["position"]) == vector["parts"]
+    raw = base64.b64decode(vector["raw"])
+    assert opened(raw, vector["recipient"], vector["position"], session_of(vector)) == vector["parts"]
 
 
 def check_receipts(vector: dict[str, Any]) -> None:
