@@ -12,6 +12,7 @@ from uuid import UUID
 from broker.gateway import owed
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
+from broker.gateway.opened import Content
 from broker.gateway.recheck import Rechecked
 from broker.model import Tlp
 from broker.seal import Envelope, Unsealed
@@ -51,10 +52,7 @@ class Arrival:
 
 
 def record(node: Node, connection: Connection, arrival: Arrival) -> bool:
-    """Writes everything an arrival changes; whether it is a bulletin that its agency's adapters are now told of.
-
-    A second copy that raced the first changes nothing.
-    """
+    """Writes everything an arrival changes; False for a second copy that raced the first, which changes nothing."""
     unsealed, agency = arrival.unsealed, arrival.agency
     manifest = unsealed.manifest
     ident = arrival.checked.bulletin
@@ -75,20 +73,19 @@ def record(node: Node, connection: Connection, arrival: Arrival) -> bool:
     copy = _store(node, connection, arrival)
     if copy is None:
         _conflict(node, connection, arrival)
-        return False
-    shown, hidden = False, False
+        return True
+    hidden = False
     match manifest.kind:
         case "recall" | "purge":
             _withdrawn(node, connection, arrival)
         case "escalation":
             _escalated(node, connection, arrival)
         case _:
-            shown = _delivered(node, connection, arrival, copy)
-            hidden = not shown
+            hidden = not _delivered(node, connection, arrival, copy)
     owed.owe_first(node, connection, copy)
     if hidden:
         owed.purge_with_receipt(node, connection, copy)
-    return shown
+    return True
 
 
 def _store(node: Node, connection: Connection, arrival: Arrival) -> sqlite3.Row | None:
@@ -162,6 +159,8 @@ def _delivered(node: Node, connection: Connection, arrival: Arrival, copy: sqlit
     if correction is not None:
         bulletins.supersede(connection, agency, sender, ident.bytes, correction)
     events.append(connection, agency=agency, event="bulletin", at=node.now_ms(), bulletin=ident)
+    # In here, so that the order of the writes is that of keeping and forgetting: a recall may be in the same commit.
+    node.opened.keep(agency, ident.bytes, Content(parts=arrival.unsealed.parts, record=arrival.record))
     node.metrics.received.labels(agency=agency, precedence=copy["precedence"]).inc()
     return True
 

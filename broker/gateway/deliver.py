@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,11 +17,10 @@ import structlog
 
 from broker.gateway import accept, holding, receipts, refuse
 from broker.gateway.core import Node
-from broker.gateway.opened import Content
+from broker.gateway.notices import Ours, addressed
 from broker.gateway.recheck import Judge
 from broker.relay.link import Incoming
-from broker.seal import CODES, AgencyKeys, Envelope, Hold, SealError, Session, SessionNotice, decode_envelope, unseal
-from broker.seal.cose import Encrypt
+from broker.seal import CODES, Envelope, Hold, SealError, decode_envelope, unseal
 from broker.store import bulletins, claims
 
 log = structlog.get_logger()
@@ -114,17 +112,16 @@ async def judge(node: Node, raw: bytes, gateway: str, *, patient: bool = True, r
         SealError: nothing in it is for this gateway.
     """
     envelope = decode_envelope(raw)
-    sessions = node.sessions.find(gateway, envelope)
-    addressed = [ours for notice in envelope.notices if (ours := _ours(node, notice, sessions)) is not None]
-    if any(isinstance(notice, SessionNotice) and notice.kid not in sessions for notice in envelope.notices):
+    found = addressed(node, gateway, envelope)
+    if found.lost:
         # Its originator hears nothing, and sends it again in a way that needs no session.
         await refuse.unsigned(node, gateway, "session-unknown", CODES["session-unknown"][0])
-    elif not addressed:
+    elif not found.ours:
         raise SealError("notice-not-mine")
     copy = _Copy(envelope=envelope, raw=raw, gateway=gateway, patient=patient, retry=retry)
     holds: list[Hold] = []
     faults: list[Exception] = []
-    for ours in addressed:
+    for ours in found.ours:
         try:
             await _one(node, copy, ours)
         except Hold as hold:
@@ -134,24 +131,6 @@ async def judge(node: Node, raw: bytes, gateway: str, *, patient: bool = True, r
     # Where one waits, the whole waits here, and the faulty one with it.
     for error in (*holds, *faults):
         raise error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ours:
-    """A notice for an agency here, and the session it was made under."""
-
-    notice: Encrypt | SessionNotice
-    keys: AgencyKeys
-    session: Session | None = None
-
-
-def _ours(node: Node, notice: Encrypt | SessionNotice, sessions: Mapping[bytes, Session]) -> _Ours | None:
-    if isinstance(notice, SessionNotice):
-        session = sessions.get(notice.kid)
-        keys = node.keys.get(session.recipient) if session else None
-        return _Ours(notice=notice, keys=keys, session=session) if keys else None
-    mine = next((keys for keys in node.keys.values() if keys.kem_key(notice.kid) is not None), None)
-    return _Ours(notice=notice, keys=mine) if mine else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +144,7 @@ class _Copy:
     retry: bool
 
 
-async def _one(node: Node, copy: _Copy, ours: _Ours) -> None:
+async def _one(node: Node, copy: _Copy, ours: Ours) -> None:
     agency = ours.keys.agency
     checks = Judge(node, agency, patient=copy.patient)
     try:
@@ -191,12 +170,10 @@ async def _one(node: Node, copy: _Copy, ours: _Ours) -> None:
         envelope=copy.envelope,
         unsealed=unsealed,
         checked=checks.checked,
-        session=node.sessions.offered(copy.gateway, unsealed, agency, node.now()),
+        session=node.sessions.offered(unsealed, agency, node.now()),
     )
-    if await node.store.write(lambda connection: accept.record(node, connection, arrival)):
-        content = Content(parts=unsealed.parts, record=arrival.record)
-        node.opened.keep(agency, arrival.checked.bulletin.bytes, content)
-    if arrival.session is not None:
+    fresh = await node.store.write(lambda connection: accept.record(node, connection, arrival))
+    if fresh and arrival.session is not None:
         node.sessions.accepted(arrival.session, unsealed.session)
     node.claims.ring()
     node.events.ring()

@@ -16,6 +16,7 @@ from broker.gateway import refuse
 from broker.gateway.bells import wait
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
+from broker.gateway.notices import addressed
 from broker.model import MAX_TRANSIT
 from broker.seal import Hold, SealError, decode_envelope
 from broker.store import audit, held
@@ -42,9 +43,10 @@ async def keep(node: Node, raw: bytes, gateway: str, hold: Hold) -> None:
     """Persists a held envelope; beyond its gateway's share it is refused, and its originator will send it again."""
     now = node.now_ms()
     envelope = decode_envelope(raw)
-    # Sent again, it has new notices for the same keys: held once all the same. Nobody else's gateway takes its place.
-    kids = sorted(notice.kid for notice in envelope.notices)
-    digest = hashlib.sha256(b"".join((gateway.encode(), b"\0", envelope.hh, envelope.body_digest, *kids))).digest()
+    # Sent again, it has new notices for the same agencies: held once all the same. No other gateway takes its place.
+    names = sorted(one.keys.agency for one in addressed(node, gateway, envelope).ours)
+    whom = "\0".join((gateway, *names)).encode()
+    digest = hashlib.sha256(b"".join((envelope.hh, envelope.body_digest, whom))).digest()
     expires = min(envelope.header.expiry_hours * HOUR_MS, to_ms(node.now() + MAX_TRANSIT))
     kept = await node.store.write(
         lambda connection: held.hold(

@@ -15,7 +15,7 @@ MAX_BULLETINS = 64
 MAX_BYTES = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Content:
     """The portions an agency holds of one bulletin, as they travelled, and the record that rests beside them."""
 

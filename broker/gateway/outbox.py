@@ -25,7 +25,7 @@ from broker.gateway.clock import from_ms
 from broker.gateway.core import Node
 from broker.relay.publisher import DUPLICATE, RELAYED, Outcome, Outgoing
 from broker.relay.subjects import envelope_subject
-from broker.seal import NoticeSource, SealError, encode_envelope
+from broker.seal import NoticeSource, SealError, encode_envelope, is_under_session
 from broker.store import audit, bulletins, deliveries
 from broker.trust import TrustError
 
@@ -41,6 +41,8 @@ ROUND = 64
 MANY = 20
 # Answers of the relay that come so close to each other are noted in one write.
 TOGETHER_SECONDS = 0.005
+# A recipient that has lost its sessions is silent about what it cannot open: what is urgent does not wait long for it.
+DOUBT_SECONDS = 3.0
 # Above this an envelope is split by notices (the relay's limit is 1 MB, with headers).
 MAX_ENVELOPE = 900_000
 IDLE_SECONDS = 5.0
@@ -216,7 +218,7 @@ def _note(node: Node, connection: sqlite3.Connection, answered: list[_Answered])
         for row, notice in zip(packet.rows, packet.notices, strict=True):
             attempts = int(row["attempts"])
             relayed = outcome == RELAYED or (outcome == DUPLICATE and attempts > 0)
-            retry = now + int(1000 * retries[min(attempts, len(retries) - 1)])
+            retry = now + int(1000 * _pause(row, notice, retries, now))
             if outcome == DUPLICATE and attempts == 0:
                 # Somebody stored these very bytes before us, and we sent them to nobody: not relayed (DESIGN 8).
                 node.metrics.alarms.labels(code="duplicate-on-first-attempt").inc()
@@ -237,6 +239,16 @@ def _note(node: Node, connection: sqlite3.Connection, answered: list[_Answered])
                 retry_at=retry,
                 counts=outcome.state != "failed",
             )
+
+
+def _pause(row: sqlite3.Row, notice: bytes, retries: tuple[float, ...], now: int) -> float:
+    """Seconds until it is sent again for want of a receipt."""
+    attempts = int(row["attempts"])
+    if attempts == 0 and row["rank"] in URGENT and is_under_session(notice):
+        return min(DOUBT_SECONDS, retries[0])
+    if attempts == 1 and now - int(row["created"]) < 1000 * retries[0]:
+        return retries[0]  # that one was for the doubt; now the usual course begins
+    return retries[min(attempts, len(retries) - 1)]
 
 
 async def _give_up(node: Node, rows: list[sqlite3.Row], what: str, code: str) -> None:

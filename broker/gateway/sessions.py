@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias
@@ -19,12 +19,10 @@ from broker.gateway.clock import to_ms
 from broker.gateway.vault import Vault
 from broker.model import MAX_TRANSIT
 from broker.seal import (
-    Envelope,
     NoticeSource,
     PublicKey,
     SealError,
     Session,
-    SessionNotice,
     Unsealed,
     make_notice,
     make_session_notice,
@@ -65,8 +63,8 @@ class Sessions:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._outgoing: dict[_Pair, _Outgoing] = {}
-        # By the gateway whose envelopes use them, then by (sender, recipient); the newest last.
-        self._incoming: dict[str, dict[_Pair, dict[bytes, _Incoming]]] = {}
+        # By (sender, recipient), the newest last.
+        self._incoming: dict[_Pair, dict[bytes, _Incoming]] = {}
 
     def load(self, rows: Iterable[sqlite3.Row]) -> None:
         """Reads what others set up before this process began. What cannot be opened any more is as if it were lost."""
@@ -75,9 +73,9 @@ class Sessions:
             try:
                 secret = self._vault.open(agency, row["storage_key"], row["secret_sealed"], "session", sender, ident)
                 session = Session(sender=sender, recipient=agency, secret=secret)
-            except (SealError, TrustError):
+            except (SealError, TrustError, LookupError):  # also of an agency that is no longer hosted here
                 continue
-            self._hold(str(row["gateway"]), session, int(row["forget"]))
+            self._hold(session, int(row["forget"]))
 
     def notice(
         self, source: NoticeSource, recipient: str, kem: PublicKey, *, first: bool, directory: int, now: datetime
@@ -120,71 +118,63 @@ class Sessions:
 
     def to_name(self, sender: str, recipient: str) -> bytes:
         """The id of the newest session that an agency here holds from a sender; empty when it holds none."""
-        newest = b""
-        for pairs in self._incoming.values():
-            for ident in pairs.get((sender, recipient), ()):
-                newest = ident
-        return newest
+        return next(reversed(self._incoming.get((sender, recipient), {})), b"")
 
-    def find(self, gateway: str, envelope: Envelope) -> dict[bytes, Session]:
-        """The sessions that an envelope's notices were made under, by what the notices call them.
+    def find(
+        self, hh: bytes, kids: Collection[bytes], senders: Iterable[str], recipients: Collection[str]
+    ) -> dict[bytes, Session]:
+        """The sessions that notices of one envelope were made under, by what the notices call them.
 
-        Only among those that agencies at that gateway set up. An envelope is of one sender, so the first that fits
-        ends the search.
+        Args:
+            hh: the envelope's.
+            kids: what its notices under sessions are called by.
+            senders: whose it may be; it is of one sender, so the first that fits ends the search.
+            recipients: whose sessions to look at.
         """
-        kids = {notice.kid for notice in envelope.notices if isinstance(notice, SessionNotice)}
         found: dict[bytes, Session] = {}
-        if not kids:
-            return found
-        sender = None
-        for pair, held in self._incoming.get(gateway, {}).items():
-            if sender not in (None, pair[0]):
-                continue
-            for one in held.values():
-                if (kid := one.session.locator(envelope.hh)) in kids:
-                    found[kid], sender = one.session, pair[0]
-            if len(found) == len(kids):
+        for sender in senders if kids else ():
+            for recipient in recipients:
+                for one in reversed(self._incoming.get((sender, recipient), {}).values()):
+                    if (kid := one.session.locator(hh)) in kids:
+                        found[kid] = one.session
+                        break
+                if len(found) == len(kids):
+                    return found
+            if found:
                 break
         return found
 
-    def offered(self, gateway: str, unsealed: Unsealed, recipient: str, now: datetime) -> sessions.Kept | None:
-        """What to write down of a session that an accepted envelope set up; None when there is nothing new."""
+    def offered(self, unsealed: Unsealed, recipient: str, now: datetime) -> sessions.Kept | None:
+        """What to write down of a session that an accepted envelope set up; None when it set up none."""
         if not unsealed.session:
             return None
         session = Session(sender=unsealed.sender, recipient=recipient, secret=unsealed.session)
-        ident = session.id
-        if ident in self._incoming.get(gateway, {}).get((session.sender, recipient), {}):
-            return None
         key_name = self._vault.key_for(recipient, "administrative", now)
-        sealed = self._vault.seal(recipient, key_name, session.secret, "session", session.sender, ident)
         return sessions.Kept(
             agency=recipient,
             sender=session.sender,
-            id=ident,
-            gateway=gateway,
-            secret_sealed=sealed,
+            id=session.id,
+            secret_sealed=self._vault.seal(recipient, key_name, session.secret, "session", session.sender, session.id),
             storage_key=key_name,
-            since=to_ms(now),
             forget=to_ms(now + KEPT_FOR),
         )
 
     def accepted(self, kept: sessions.Kept, secret: bytes) -> None:
         """A session is on the disk: from now on its notices open, and receipts name it."""
-        session = Session(sender=kept.sender, recipient=kept.agency, secret=secret)
-        self._hold(kept.gateway, session, kept.forget)
+        self._hold(Session(sender=kept.sender, recipient=kept.agency, secret=secret), kept.forget)
 
-    def _hold(self, gateway: str, session: Session, forget: int) -> None:
-        held = self._incoming.setdefault(gateway, {}).setdefault((session.sender, session.recipient), {})
+    def _hold(self, session: Session, forget: int) -> None:
+        held = self._incoming.setdefault((session.sender, session.recipient), {})
+        held.pop(session.id, None)  # set up once more, it is the newest again
         held[session.id] = _Incoming(session=session, forget=forget)
         while len(held) > sessions.KEPT:
             del held[next(iter(held))]
 
     def tidy(self, now: datetime) -> None:
         """Forgets what no envelope on its way can need any more."""
-        for pairs in self._incoming.values():
-            for held in pairs.values():
-                for ident in [ident for ident, one in held.items() if one.forget < to_ms(now)]:
-                    del held[ident]
+        for held in self._incoming.values():
+            for ident in [ident for ident, one in held.items() if one.forget < to_ms(now)]:
+                del held[ident]
         for pair in [pair for pair, one in self._outgoing.items() if now - one.since > USED_FOR]:
             del self._outgoing[pair]
 

@@ -60,6 +60,10 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
         prepared = _prepare(node, grant, raw, corrects)
         _require_audience(node, prepared)
         await pace.turn(node, prepared.plan.precedence.rank)
+        if node.in_force() != (prepared.rules, prepared.directory, prepared.decider):
+            # A release, or the end of an agreement, came while it waited: it is decided under what is in force now.
+            prepared = _prepare(node, grant, raw, corrects)
+            _require_audience(node, prepared)
         return await _accept(node, prepared, key, request)
     except SealError as error:
         # What the rules permit may still not fit the wire format: too large, a name too long.

@@ -5,8 +5,8 @@ The relay is untrusted: what comes out of here is an envelope somebody put there
 
 import asyncio
 import contextlib
-import itertools
 import json
+import secrets
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -93,7 +93,6 @@ class Link:
     ) -> None:
         self._gateway = gateway_name(gateway)
         self._now = now
-        self._reads = itertools.count()
         self._arrived = asyncio.Event()
         self._bell = asyncio.Event()
         self._publisher: Publisher | None = None
@@ -196,7 +195,7 @@ class Link:
             wait = _LOOK_AGAIN
             try:
                 chunks, following = await read_from(
-                    client, inbox=self._inbox(f"get.{next(self._reads)}"), sequence=sequence
+                    client, inbox=self._inbox(f"get.{secrets.token_hex(8)}"), sequence=sequence
                 )
             except RelayError as error:
                 log.warning("releases not readable", reason=error.message)
@@ -242,7 +241,8 @@ class Link:
         )
 
     async def _up(self, client: Client) -> None:
-        publisher = Publisher(client, inbox=self._inbox("ack"), now=self._now)
+        # Not the last connection's name: its acknowledgements are for what that one published.
+        publisher = Publisher(client, inbox=self._inbox(f"ack.{secrets.token_hex(8)}"), now=self._now)
         await publisher.start()
         self._publisher = publisher
         self._bell.set()

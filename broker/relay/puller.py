@@ -7,6 +7,7 @@ restart. Here a request lives at most two seconds, so that one lost with a consu
 import asyncio
 import contextlib
 import json
+import secrets
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ class Puller:
         self, *, gateway: str, stream: StreamName, consumer: str, name: str, prefetch: int, arrived: Callable[[], None]
     ) -> None:
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
-        self._inbox = f"{inbox_prefix(gateway)}.pull.{name}"
+        self._inboxes = f"{inbox_prefix(gateway)}.pull.{name}"
+        self._inbox = self._inboxes
         self._name = name
         self._prefetch = prefetch
         self._arrived = arrived
@@ -91,6 +93,9 @@ class Puller:
         """Draw over this client until cancelled. What was asked of an earlier one is forgotten."""
         self._pulls.clear()
         self._not_before = 0.0
+        # A name of its own: with the last one's, the server would still find interest in the answers to the requests of
+        # a connection that has ended, and hand a message to nobody; it would come again only after `ack_wait`.
+        self._inbox = f"{self._inboxes}.{secrets.token_hex(8)}"
         subscription = await client.subscribe(f"{self._inbox}.*", cb=self._received)
         # The bound is what was asked for; nats-py's own limit would drop silently.
         subscription._pending_bytes_limit = 0  # noqa: SLF001

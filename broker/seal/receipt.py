@@ -37,7 +37,7 @@ RECEIPT_FLOOR: Final = 6144
 
 _PROOF: Final = 14
 _SESSION: Final = 15
-_KEYS: Final = frozenset(range(1, _SESSION + 1))
+_KEYS: Final = frozenset(range(1, _PROOF + 1))
 _SHAPE: Final = Shape("receipt-content")
 
 
@@ -78,7 +78,8 @@ class Receipt:
 
 
 def _fields(receipt: Receipt) -> dict[int, Cbor]:
-    return {
+    named: dict[int, Cbor] = {_SESSION: receipt.session} if receipt.session else {}
+    return named | {
         1: FORMAT,
         2: receipt.recipient,
         3: receipt.originator,
@@ -92,7 +93,6 @@ def _fields(receipt: Receipt) -> dict[int, Cbor]:
         11: receipt.code,
         12: receipt.person,
         13: receipt.note,
-        _SESSION: receipt.session,
     }
 
 
@@ -216,7 +216,8 @@ def open_receipts(raw: bytes, keys: AgencyKeys, sender_of: SenderOf) -> list[Rec
 
 
 def _parse_receipt(value: Cbor) -> Receipt:
-    fields = _SHAPE.map(value, _KEYS)
+    names = type(value) is dict and _SESSION in value
+    fields = _SHAPE.map(value, _KEYS | {_SESSION} if names else _KEYS)
     if fields[1] != FORMAT:
         _SHAPE.refuse("another format")
     return Receipt(
@@ -232,16 +233,9 @@ def _parse_receipt(value: Cbor) -> Receipt:
         code=_SHAPE.text(fields[11], MAX_CODE),
         person=_SHAPE.text(fields[12], MAX_PERSON),
         note=_SHAPE.text(fields[13], MAX_NOTE),
-        session=_session(fields[_SESSION]),
+        session=_SHAPE.bytes(fields[_SESSION], SESSION_ID_SIZE) if names else b"",
         proof=_SHAPE.bytes(fields[_PROOF], HASH_SIZE),
     )
-
-
-def _session(value: Cbor) -> bytes:
-    session = _SHAPE.bytes_upto(value, SESSION_ID_SIZE)
-    if session and len(session) != SESSION_ID_SIZE:
-        _SHAPE.refuse("not the id of a session")
-    return session
 
 
 def check_receipt(receipt: Receipt, source: NoticeSource) -> None:

@@ -88,7 +88,12 @@ class SessionNotice:
 
 def parse_notice(raw: bytes, code: str) -> cose.Encrypt | SessionNotice:
     """A notice of either kind; they differ in their first byte."""
-    return SessionNotice.parse(raw, code) if raw[:1] == _HEAD else cose.Encrypt.parse(raw, code)
+    return SessionNotice.parse(raw, code) if is_under_session(raw) else cose.Encrypt.parse(raw, code)
+
+
+def is_under_session(raw: bytes) -> bool:
+    """Whether a notice was made under a session."""
+    return raw[:1] == _HEAD
 
 
 def _derive(session: Session, hh: bytes, body_digest: bytes) -> tuple[bytes, bytes]:

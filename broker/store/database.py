@@ -36,7 +36,8 @@ T = TypeVar("T")
 MAX_GROUP = 256
 # No further write joins a group that has kept the event loop so long: a FLASH may be waiting to be read.
 MAX_GROUP_SECONDS = 0.005
-BUSY_TIMEOUT_SECONDS = 10.0
+# Nobody else writes to this file. Another tool that locks it keeps the event loop waiting, so not for long.
+BUSY_TIMEOUT_SECONDS = 1.0
 
 
 class StoreError(Exception):
@@ -185,10 +186,10 @@ class Database:
     def _run_group(self) -> _Group:
         """Runs what is queued in one open transaction, each in a savepoint of its own."""
         group = _Group()
-        until = time.monotonic() + MAX_GROUP_SECONDS
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            while self._jobs and len(group.outcomes) < MAX_GROUP and time.monotonic() < until:
+            until = time.monotonic() + MAX_GROUP_SECONDS
+            while self._jobs and len(group.outcomes) < MAX_GROUP and (not group.outcomes or time.monotonic() < until):
                 job = self._jobs.popleft()
                 group.outcomes.append((job, None, None))
                 self._writer.execute("SAVEPOINT job")
@@ -207,12 +208,12 @@ class Database:
 
     def _commit(self, group: _Group) -> BaseException | None:
         """Makes the group durable; returns what kept it from that. Nothing of it stands then."""
-        failure = group.failure
-        if failure is None:
-            try:
+        failure: BaseException | None = group.failure
+        try:
+            if failure is None:
                 self._writer.execute("COMMIT")
-            except sqlite3.Error as error:
-                failure = error
+        except BaseException as error:  # noqa: BLE001 - whoever waits is told; a thread that died would tell nobody
+            failure = error
         if failure is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._writer.execute("ROLLBACK")

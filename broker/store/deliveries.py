@@ -53,15 +53,16 @@ def waiting(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] 
     return rows
 
 
-DUE = "SELECT 1 FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt <= ? LIMIT ?"
+# The first attempt is due when the delivery was made, every later one afterwards.
+UNTRIED = "SELECT 1 FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt = created LIMIT ?"
 
 
-def due(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] = RANKS) -> int:
-    """How many deliveries of these ranks are to be sent now, counted up to ``limit``."""
+def untried(database: Database, *, limit: int, ranks: tuple[int, ...]) -> int:
+    """How many deliveries of these ranks were never tried, counted up to ``limit``."""
     number = 0
     for rank in ranks:
         if number < limit:
-            number += len(database.read(DUE, (rank, now, limit - number)))
+            number += len(database.read(UNTRIED, (rank, limit - number)))
     return number
 
 

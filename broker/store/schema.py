@@ -264,15 +264,14 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     """
     CREATE TABLE sessions (                -- set up by other agencies; needed for what they send under them
+        number INTEGER PRIMARY KEY AUTOINCREMENT,  -- in order of arrival
         agency TEXT NOT NULL,
         sender TEXT NOT NULL,
         id BLOB NOT NULL,                  -- follows from the secret
-        gateway TEXT NOT NULL,             -- which gateway the sender's envelopes come from
         secret_sealed BLOB NOT NULL,
         storage_key TEXT NOT NULL,
-        since INTEGER NOT NULL,
         forget INTEGER NOT NULL,
-        PRIMARY KEY (agency, sender, id)
+        UNIQUE (agency, sender, id)
     );
     CREATE INDEX sessions_forget ON sessions (forget);
     """,

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
-from broker.gateway import housekeeping
+from broker.gateway import deliver, housekeeping, receipts
 from broker.gateway.core import Node
+from broker.gateway.sessions import Sessions
+from broker.gateway.vault import Vault
 from broker.relay.publisher import Outcome, Outgoing
 from broker.seal import SessionNotice, decode_envelope
+from broker.store import sessions
 from tests.gateway.documents import threat
 from tests.gateway.exchange import Exchange, eventually, exchange
 
@@ -187,8 +192,6 @@ async def test_a_replayed_receipt_does_not_bring_a_session_back(running: Exchang
     wire = Wire(origin)
     origin.sessions.named(ORIGIN, CITY, b"")
 
-    from broker.gateway import receipts
-
     for payload in taken:
         await receipts.take(origin, payload)
     await sent(running)
@@ -217,3 +220,110 @@ async def test_a_session_is_forgotten_when_nothing_under_it_can_be_on_its_way(ru
 
     assert city.store.read("SELECT * FROM sessions") == []
     assert city.sessions.to_name(ORIGIN, CITY) == b""
+
+
+async def test_a_second_copy_in_the_same_commit_sets_no_session_up_that_is_not_on_the_disk(running: Exchange) -> None:
+    """The sender restarted in between, so the two copies carry two sessions."""
+    origin, city = running.nodes[ORIGIN], running.nodes[CITY]
+    await running.stop_gateway(CITY)
+    await running.desks[ORIGIN].accepted(threat("twice"))
+    wire = Wire(origin)
+    for _ in range(2):
+        origin.sessions._outgoing.clear()
+        await origin.store.write(
+            lambda c: c.execute("UPDATE deliveries SET next_attempt = 0 WHERE recipient = ?", (CITY,))
+        )
+        before = len(wire.raw)
+        origin.outbox.ring()
+        await eventually(lambda before=before: len(wire.raw) > before)
+    city = await running.start_gateway(CITY)
+    raws = wire.raw[-2:]
+
+    async with asyncio.TaskGroup() as group:
+        for raw in raws:
+            group.create_task(deliver.judge(city, raw, ORIGIN))
+
+    (kept,) = city.store.read("SELECT id FROM sessions")
+    assert city.sessions.to_name(ORIGIN, CITY) == kept["id"]
+
+
+async def test_a_set_up_delivered_under_another_gateways_subject_is_filed_under_its_signer(running: Exchange) -> None:
+    origin, city = running.nodes[ORIGIN], running.nodes[CITY]
+    wire = Wire(origin)
+    await running.stop_gateway(CITY)
+    first = await running.desks[ORIGIN].accepted(threat("one"))
+    await eventually(lambda: wire.raw)
+    city = await running.start_gateway(CITY)
+
+    await deliver.judge(city, wire.raw[0], "il-fusion")
+    await running.desks[CITY].received(first["id"])
+    await eventually(lambda: origin.sessions._outgoing[ORIGIN, CITY].shared)
+    await sent(running, "two")
+
+    assert wire.kinds.endswith("S")
+    assert refused(city, "session-unknown") == 0
+
+
+async def test_a_gateway_starts_although_an_agency_it_hosted_has_left_sessions_behind(running: Exchange) -> None:
+    await sent(running)
+    city = running.nodes[CITY]
+    rows = city.store.read("SELECT * FROM sessions")
+
+    other = Sessions(Vault({}))
+    other.load(rows)
+
+    assert other.to_name(ORIGIN, CITY) == b""
+
+
+async def test_the_session_set_up_last_is_the_newest_whatever_the_clock_said(running: Exchange) -> None:
+    await sent(running)
+    city = running.nodes[CITY]
+
+    for number in range(sessions.KEPT + 2):
+        kept = sessions.Kept(
+            agency=CITY,
+            sender=ORIGIN,
+            id=bytes((number,)) * 16,
+            secret_sealed=b"s",
+            storage_key="k",
+            forget=100 - number,
+        )
+        await city.store.write(lambda c, kept=kept: sessions.keep(c, kept))
+
+    ids = [row["id"][0] for row in sessions.all_of(city.store)]
+    assert ids == list(range(2, sessions.KEPT + 2))
+    again = sessions.Kept(
+        agency=CITY, sender=ORIGIN, id=bytes((2,)) * 16, secret_sealed=b"s", storage_key="k", forget=1
+    )
+    await city.store.write(lambda c: sessions.keep(c, again))
+    assert [row["id"][0] for row in sessions.all_of(city.store)] == [*range(3, sessions.KEPT + 2), 2]
+
+
+async def test_a_flash_under_a_session_that_is_not_answered_is_sent_again_within_seconds(tmp_path: Path) -> None:
+    async with exchange(tmp_path, ORIGIN, CITY, retry_seconds=[600.0]) as running:
+        wire = Wire(running.nodes[ORIGIN])
+        await sent(running)
+        running.nodes[CITY].sessions._incoming.clear()
+
+        accepted = await running.desks[ORIGIN].accepted(threat("unanswered at first"))
+
+        await running.desks[CITY].received(accepted["id"])
+        assert wire.kinds == "KSK"
+
+
+async def test_a_recall_in_the_same_commit_leaves_nothing_opened(running: Exchange) -> None:
+    origin = running.nodes[ORIGIN]
+    await sent(running)
+    await running.stop_gateway(CITY)
+    wire = Wire(origin)
+    accepted = await running.desks[ORIGIN].accepted(threat("never mind"))
+    await running.desks[ORIGIN].call("POST", f"/v1/bulletins/{accepted['id']}/recall", {"reason": "wrong house"})
+    await eventually(lambda: len(wire.raw) >= 2)
+    city = await running.start_gateway(CITY)
+
+    async with asyncio.TaskGroup() as group:
+        for raw in wire.raw[:2]:
+            group.create_task(deliver.judge(city, raw, ORIGIN))
+
+    assert city.opened.of(CITY, UUID(accepted["id"]).bytes) is None
+    assert (await running.desks[CITY].bulletin(accepted["id"]))["portions"] == []

@@ -75,6 +75,26 @@ async def test_what_a_stopped_gateway_had_drawn_comes_to_its_successor_at_once(e
     assert (clock() - started).total_seconds() < 10  # ack_wait of this lane is 30 s
 
 
+async def test_what_is_published_just_after_a_gateway_came_back_is_not_handed_to_its_last_connection(
+    exchange: Exchange,
+) -> None:
+    """The requests of the connection that ended are open at the server for two seconds more."""
+    sender = await exchange.link("a")
+    for kind in ("FLASH", "ROUTINE"):
+        async with exchange.new_link("b") as earlier:
+            await earlier.wait_connected()
+            await sender.publish([outgoing(f"env.a.b.{kind}", f"before {kind}".encode())])
+            await take(earlier, 1)
+
+        async with exchange.new_link("b") as later:
+            await later.wait_connected()
+            await sender.publish([outgoing(f"env.a.b.{kind}", f"after {kind}".encode())])
+            # Handed to nobody, it would come again after the lane's ack_wait: 5 s for a FLASH, 30 s for a ROUTINE.
+            (incoming,) = await take(later, 1, within=4)
+
+        assert (incoming.payload, incoming.delivered_count) == (f"after {kind}".encode(), 1)
+
+
 async def test_expired_messages_vanish_from_the_relay(exchange: Exchange) -> None:
     a = await exchange.link("a")
     await a.publish([outgoing(envelope_subject("a", "b", "ROUTINE"), b"short", seconds=1)])

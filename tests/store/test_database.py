@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -134,6 +135,64 @@ async def test_a_long_group_gives_the_loop_its_turn(tmp_path: Path) -> None:
         assert len(turns) < 4
         await asyncio.wait(writes)
         assert len(turns) == 4
+
+
+async def test_a_commit_that_fails_for_any_reason_is_told_to_whoever_waits(tmp_path: Path) -> None:
+    with opened(tmp_path / "store.sqlite") as database:
+
+        class Failing:
+            def __init__(self, writer: sqlite3.Connection) -> None:
+                self.writer, self.failed = writer, False
+
+            def execute(self, sql: str, *parameters: object) -> sqlite3.Cursor:
+                if sql == "COMMIT" and not self.failed:
+                    self.failed = True
+                    raise MemoryError
+                return self.writer.execute(sql, *parameters)
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(self.writer, name)
+
+        database._writer = Failing(database._writer)  # type: ignore[assignment]
+
+        async with asyncio.timeout(5):
+            with pytest.raises(MemoryError):
+                await database.write(_put("lost", 1))
+            await database.write(_put("after", 1))
+
+        assert {row["name"] for row in database.read("SELECT name FROM meta")} == {"after"}
+
+
+async def test_a_transaction_that_begins_slowly_runs_what_is_queued_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MAX_GROUP_SECONDS", 0.0)
+    with opened(tmp_path / "store.sqlite") as database:
+        async with asyncio.timeout(5):
+            await database.write(_put("a", 1))
+
+        assert _count(database) == 1
+
+
+async def test_a_read_never_sees_what_is_not_committed(tmp_path: Path) -> None:
+    with opened(tmp_path / "store.sqlite") as database:
+        held = threading.Event()
+        commit = database._commit
+
+        def slow(group: object) -> BaseException | None:
+            held.wait(5)
+            return commit(group)  # type: ignore[arg-type]
+
+        database._commit = slow  # type: ignore[method-assign]
+        write = asyncio.ensure_future(database.write(_put("a", 1)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+        assert database._in_commit
+        assert _count(database) == 0
+        held.set()
+        await write
+        assert _count(database) == 1
 
 
 async def test_a_store_of_the_first_version_keeps_its_bulletins_and_their_deliveries(tmp_path: Path) -> None:
