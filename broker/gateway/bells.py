@@ -21,6 +21,24 @@ class Bell:
         return self._rung
 
 
+class TwoBells:
+    """One for the loop of what is urgent, one for the loop of the rest: a FLASH need not wake both."""
+
+    def __init__(self) -> None:
+        self._urgent = Bell()
+        self._others = Bell()
+
+    def ring(self, *, urgent: bool = False) -> None:
+        """Wakes both loops; with ``urgent`` only the one of what is urgent."""
+        self._urgent.ring()
+        if not urgent:
+            self._others.ring()
+
+    def listen(self, *, urgent: bool) -> asyncio.Event:
+        """As ``Bell.listen``."""
+        return (self._urgent if urgent else self._others).listen()
+
+
 async def wait(event: asyncio.Event, seconds: float | None) -> bool:
     """Waits for a ring, at most so long; whether it rang."""
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from broker.gateway.bells import Bell
+from broker.gateway.bells import Bell, TwoBells
 from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
 from broker.gateway.opened import Opened
@@ -40,9 +40,9 @@ class Node:
     metrics: Metrics
     now: Callable[[], datetime]
     steady: SteadyClock
-    outbox: Bell = field(default_factory=Bell)
+    outbox: TwoBells = field(default_factory=TwoBells)
     sent: Bell = field(default_factory=Bell)
-    claims: Bell = field(default_factory=Bell)
+    claims: TwoBells = field(default_factory=TwoBells)
     deadlines: Bell = field(default_factory=Bell)
     events: Bell = field(default_factory=Bell)
     releases: Bell = field(default_factory=Bell)

@@ -18,6 +18,7 @@ import structlog
 from broker.gateway import accept, holding, receipts, refuse
 from broker.gateway.core import Node
 from broker.gateway.notices import Ours, addressed
+from broker.gateway.owed import URGENT
 from broker.gateway.recheck import Judge
 from broker.relay.link import Incoming
 from broker.seal import CODES, Envelope, Hold, SealError, decode_envelope, unseal
@@ -175,7 +176,7 @@ async def _one(node: Node, copy: _Copy, ours: Ours) -> None:
     fresh = await node.store.write(lambda connection: accept.record(node, connection, arrival))
     if fresh and arrival.session is not None:
         node.sessions.accepted(arrival.session, unsealed.session)
-    node.claims.ring()
+    node.claims.ring(urgent=copy.envelope.header.precedence in URGENT)
     node.events.ring()
 
 

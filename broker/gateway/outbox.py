@@ -73,7 +73,7 @@ async def others(node: Node) -> None:
 
 async def _run(node: Node, ranks: tuple[int, ...]) -> None:
     while True:
-        rung = node.outbox.listen()
+        rung = node.outbox.listen(urgent=ranks == URGENT)
         sent = await send_due(node, ranks)
         if sent:
             continue

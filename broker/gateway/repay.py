@@ -33,7 +33,7 @@ BATCH = 200
 # is stored within a moment goes together, and the next batch of the same kind keeps its distance: a receipt is evidence
 # and nobody's warning waits for it.
 GATHER_SECONDS = 0.05
-PAUSE_SECONDS = 0.25
+PAUSE_SECONDS = 0.5
 IDLE_SECONDS = 5.0
 # After the relay did not take it; after it could not be made, which time alone seldom mends.
 PUT_OFF_MS = 1000
@@ -65,7 +65,7 @@ async def others(node: Node) -> None:
 
 async def _run(node: Node, *, urgent: bool) -> None:
     while True:
-        rung = node.claims.listen()
+        rung = node.claims.listen(urgent=urgent)
         if not node.link.connected:
             await wait(rung, 0.2)
             continue

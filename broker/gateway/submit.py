@@ -16,6 +16,7 @@ from uuid import UUID
 
 from broker.gateway import control, pace
 from broker.gateway.core import Node
+from broker.gateway.outbox import URGENT
 from broker.gateway.own import Prepared, record_own
 from broker.gateway.plan import Plan, plan
 from broker.gateway.problems import ProblemError
@@ -205,7 +206,7 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
 
     await node.store.write(record)
     node.sources.keep(bulletin.agency, bulletin.id.bytes, sealed.source)
-    node.outbox.ring()
+    node.outbox.ring(urgent=prepared.plan.precedence.rank in URGENT)
     node.deadlines.ring()
     node.metrics.submitted.labels(agency=bulletin.agency, outcome="accepted").inc()
     return Answer(202, answer)
