@@ -71,6 +71,24 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
             in_reply_to=in_reply_to.bytes if in_reply_to else None,
         ),
     )
+    _queue_deliveries(connection, prepared, now_ms)
+    audit.record(
+        connection,
+        agency=bulletin.agency,
+        at=now_ms,
+        event="accepted",
+        bulletin=bulletin.id,
+        detail={
+            "rules": prepared.rules.number,
+            "directory": prepared.directory.number,
+            "to": [[a.agency, list(a.parts), list(decided.granted_by[a.agency])] for a in decided.addressees],
+            "withheld": [[item.agency, item.portion, list(item.rules)] for item in decided.withheld],
+        },
+    )
+
+
+def _queue_deliveries(connection: sqlite3.Connection, prepared: Prepared, now_ms: int) -> None:
+    bulletin, decided = prepared.bulletin, prepared.plan
     names = [portion.id for portion in bulletin.portions]
     for addressee in decided.addressees:
         deliveries.add(
@@ -87,16 +105,3 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
                 due=to_ms(decided.due(addressee, bulletin)),
             ),
         )
-    audit.record(
-        connection,
-        agency=bulletin.agency,
-        at=now_ms,
-        event="accepted",
-        bulletin=bulletin.id,
-        detail={
-            "rules": prepared.rules.number,
-            "directory": prepared.directory.number,
-            "to": [[a.agency, list(a.parts), list(decided.granted_by[a.agency])] for a in decided.addressees],
-            "withheld": [[item.agency, item.portion, list(item.rules)] for item in decided.withheld],
-        },
-    )

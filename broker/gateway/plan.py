@@ -89,23 +89,7 @@ def plan(
             for agency, blocking in decision.withheld.items()
             if agency != bulletin.agency
         ]
-    persons: dict[str, list[str]] = {}
-    for named in bulletin.named:
-        persons.setdefault(named.agency, []).append(named.person)
-    terms: dict[tuple[object, ...], Terms] = {}
-
-    def terms_of(agency: str, parts: dict[int, Obligations]) -> Terms:
-        # One value for all who get the same: sealing does its work once for each value, however many recipients.
-        named, approved = tuple(persons.get(agency, ())), agency in bulletin.approved
-        same = (*((number, id(duties)) for number, duties in parts.items()), named, approved)
-        if same not in terms:
-            terms[same] = Terms(obligations=parts, named=named, approved=approved, note="")
-        return terms[same]
-
-    addressees = tuple(
-        Addressee(agency=agency, parts=tuple(sorted(parts)), terms=terms_of(agency, parts), references=references)
-        for agency, parts in sorted(obligations.items())
-    )
+    addressees = _addressees(bulletin, obligations, references)
     return Plan(
         addressees=addressees,
         documents=documents,
@@ -114,6 +98,26 @@ def plan(
         precedence=_highest(bulletin.precedence, addressees),
         warnings=_warnings(bulletin, addressees, withheld),
     )
+
+
+def _addressees(
+    bulletin: Bulletin, obligations: dict[str, dict[int, Obligations]], references: tuple[Reference, ...]
+) -> tuple[Addressee, ...]:
+    """Whoever has obligations has a portion. All who get the same share one value of `Terms`.
+
+    Sealing does its work once for each value, however many the recipients are.
+    """
+    persons: dict[str, list[str]] = {}
+    for named in bulletin.named:
+        persons.setdefault(named.agency, []).append(named.person)
+    shared: dict[tuple[object, ...], Terms] = {}
+    found = []
+    for agency, parts in sorted(obligations.items()):
+        named_here, approved = tuple(persons.get(agency, ())), agency in bulletin.approved
+        same = (*((number, id(duties)) for number, duties in parts.items()), named_here, approved)
+        terms = shared.setdefault(same, Terms(obligations=parts, named=named_here, approved=approved, note=""))
+        found.append(Addressee(agency=agency, parts=tuple(sorted(parts)), terms=terms, references=references))
+    return tuple(found)
 
 
 def attributes_of(

@@ -44,6 +44,19 @@ SWITCH_SECONDS = 0.0005
 COLLECT_AFTER = (20_000, 20, 20)
 
 
+# What a gateway does for ever beside answering its adapters.
+LOOPS: Mapping[str, Callable[[Node], Awaitable[None]]] = {
+    "releases": releases.run,
+    "outbox, urgent": outbox.urgent,
+    "outbox, others": outbox.others,
+    "deliver": deliver.run,
+    "receipts owed, urgent": repay.urgent,
+    "receipts owed, others": repay.others,
+    "deadlines": escalate.run,
+    "housekeeping": housekeeping.run,
+}
+
+
 class StartError(Exception):
     """The gateway cannot start; the message says what to mend."""
 
@@ -62,48 +75,11 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
     trust = TrustStore(settings.data / "releases", settings.root)
     store = Database.open(settings.data / "gateway.sqlite")
     try:
-        link = Link(
-            gateway=settings.name,
-            nkey=Nkey(public=gateway_keys.public, sign=gateway_keys.sign),
-            servers=settings.relay,
-            now=clock.now,
-            tls=ssl.create_default_context(cafile=settings.relay_ca) if settings.relay_ca else None,
-        )
-        vault = Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies})
-        node = Node(
-            settings=settings,
-            keys=keys,
-            trust=trust,
-            vault=vault,
-            sources=Sources(vault),
-            sessions=Sessions(vault),
-            store=store,
-            link=link,
-            metrics=Metrics(),
-            now=clock.now,
-            steady=SteadyClock(
-                clock.now,
-                clock.steady,
-                skew=timedelta(seconds=settings.skew_seconds),
-                highest=bulletins.meta(store, "clock"),
-            ),
-        )
+        node = _node(settings, keys, gateway_keys, trust, store)
         await _check_clock(node)
         node.sessions.load(sessions.all_of(store))
-        async with link, asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_lasting(name, work, node), name=name)
-                for name, work in {
-                    "releases": releases.run,
-                    "outbox, urgent": outbox.urgent,
-                    "outbox, others": outbox.others,
-                    "deliver": deliver.run,
-                    "receipts owed, urgent": repay.urgent,
-                    "receipts owed, others": repay.others,
-                    "deadlines": escalate.run,
-                    "housekeeping": housekeeping.run,
-                }.items()
-            ]
+        async with node.link, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_lasting(name, work, node), name=name) for name, work in LOOPS.items()]
             try:
                 yield node
             finally:
@@ -113,6 +89,40 @@ async def gateway(settings: Settings) -> AsyncIterator[Node]:
                     task.cancel()
     finally:
         store.close()
+
+
+def _node(
+    settings: Settings,
+    keys: Mapping[str, AgencyKeys],
+    gateway_keys: GatewayKeys,
+    trust: TrustStore,
+    store: Database,
+) -> Node:
+    vault = Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies})
+    return Node(
+        settings=settings,
+        keys=keys,
+        trust=trust,
+        vault=vault,
+        sources=Sources(vault),
+        sessions=Sessions(vault),
+        store=store,
+        link=Link(
+            gateway=settings.name,
+            nkey=Nkey(public=gateway_keys.public, sign=gateway_keys.sign),
+            servers=settings.relay,
+            now=clock.now,
+            tls=ssl.create_default_context(cafile=settings.relay_ca) if settings.relay_ca else None,
+        ),
+        metrics=Metrics(),
+        now=clock.now,
+        steady=SteadyClock(
+            clock.now,
+            clock.steady,
+            skew=timedelta(seconds=settings.skew_seconds),
+            highest=bulletins.meta(store, "clock"),
+        ),
+    )
 
 
 @contextlib.asynccontextmanager

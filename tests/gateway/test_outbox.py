@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from broker.gateway import sessions
+from broker.gateway import outbox, sessions
 from broker.gateway.core import Node
 from broker.gateway.status import report
 from broker.relay.publisher import Outcome, Outgoing
@@ -32,6 +32,10 @@ async def running(tmp_path: Path) -> AsyncIterator[Exchange]:
 def states(node: Node) -> dict[str, str]:
     rows = node.store.read("SELECT recipient, state FROM deliveries ORDER BY recipient")
     return {row["recipient"]: row["state"] for row in rows}
+
+
+def every_state(node: Node) -> set[str]:
+    return {row["state"] for row in node.store.read("SELECT state FROM deliveries")}
 
 
 def alarms(node: Node) -> list[dict[str, Any]]:
@@ -103,6 +107,38 @@ async def test_a_few_envelopes_do_not_wait_for_each_others_answers(running: Exch
     assert states(node)["il-fusion"] == "queued"
     assert {len(call) for call in slow.calls} == {1}
     slow.answered.set()
+
+
+async def test_a_flash_waits_for_no_answer_about_the_one_before(running: Exchange) -> None:
+    """A relay whose leader has died answers nothing for ten seconds."""
+    node = running.nodes["chicago-pd"]
+    slow = Slow(node, "FLASH")
+    first = await running.desks["chicago-pd"].accepted(threat("one"))
+    await slow.waiting.wait()
+
+    second = await running.desks["chicago-pd"].accepted(threat("two"))
+
+    wanted = len(first["audience"]) + len(second["audience"])
+    await eventually(lambda: len(slow.calls) == wanted, within=5)
+    assert every_state(node) == {"queued"}
+    slow.answered.set()
+    await eventually(lambda: every_state(node) == {"relayed"})
+    assert len(slow.calls) == wanted, "nothing was taken up twice while it was under way"
+
+
+async def test_only_so_much_is_under_way_without_an_answer(running: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "MOST_UNDER_WAY", 4)
+    node = running.nodes["chicago-pd"]
+    slow = Slow(node, "FLASH")
+    for text in ("one", "two", "three"):
+        await running.desks["chicago-pd"].accepted(threat(text))
+    await slow.waiting.wait()
+
+    await eventually(lambda: len(slow.calls) >= 4)
+    assert len(slow.calls) < 12
+    slow.answered.set()
+
+    await eventually(lambda: every_state(node) == {"relayed"})
 
 
 async def test_one_notice_that_cannot_be_made_puts_off_its_recipient_alone(

@@ -224,25 +224,27 @@ async def test_a_session_is_forgotten_when_nothing_under_it_can_be_on_its_way(ru
 
 async def test_a_second_copy_in_the_same_commit_sets_no_session_up_that_is_not_on_the_disk(running: Exchange) -> None:
     """The sender restarted in between, so the two copies carry two sessions."""
-    origin, city = running.nodes[ORIGIN], running.nodes[CITY]
+    origin = running.nodes[ORIGIN]
     await running.stop_gateway(CITY)
-    await running.desks[ORIGIN].accepted(threat("twice"))
     wire = Wire(origin)
-    for _ in range(2):
-        origin.sessions._outgoing.clear()
-        await origin.store.write(
-            lambda c: c.execute("UPDATE deliveries SET next_attempt = 0 WHERE recipient = ?", (CITY,))
-        )
-        before = len(wire.raw)
-        origin.outbox.ring()
-        await eventually(lambda before=before: len(wire.raw) > before)
+    await running.desks[ORIGIN].accepted(threat("twice"))
+
+    def attempts(number: int) -> bool:
+        found = origin.store.read("SELECT attempts FROM deliveries WHERE recipient = ?", (CITY,))
+        return [row["attempts"] for row in found] == [number]
+
+    await eventually(lambda: attempts(1))
+    origin.sessions._outgoing.clear()
+    await origin.store.write(lambda c: c.execute("UPDATE deliveries SET next_attempt = 0 WHERE recipient = ?", (CITY,)))
+    origin.outbox.ring()
+    await eventually(lambda: attempts(2))
     city = await running.start_gateway(CITY)
-    raws = wire.raw[-2:]
 
     async with asyncio.TaskGroup() as group:
-        for raw in raws:
+        for raw in wire.raw:
             group.create_task(deliver.judge(city, raw, ORIGIN))
 
+    assert wire.kinds == "KK"
     (kept,) = city.store.read("SELECT id FROM sessions")
     assert city.sessions.to_name(ORIGIN, CITY) == kept["id"]
 

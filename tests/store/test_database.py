@@ -17,8 +17,8 @@ import pytest
 from broker.store import bulletins, deliveries
 from broker.store import database as database_module
 from broker.store.database import Database, StoreError, opened
+from broker.store.migrations import MIGRATIONS
 from broker.store.rows import columns, insert
-from broker.store.schema import MIGRATIONS
 from tests.store import rows
 
 
