@@ -91,8 +91,11 @@ async def test_what_is_sent_again_while_it_waits_here_is_held_once(
     bend(monkeypatch, under(node.trust.directory.number + 1))
     sent = await running.desks[CHICAGO].accepted(threat("sent again and again"))
     again = "UPDATE deliveries SET next_attempt = 0 WHERE id = ? AND next_attempt IS NOT NULL"
+    tried = "SELECT 1 FROM deliveries WHERE id = ? AND recipient = ? AND attempts = ?"
     for count in (1, 2, 3):
         await eventually(lambda count=count: refusals(node, "deliver", "newer-directory") == held_before + count)
+        # Until its attempt is noted it is under way, and not taken up again.
+        await eventually(lambda n=count: chicago.store.read(tried, (UUID(sent["id"]).bytes, CITY, n)))
         await chicago.store.write(lambda c: c.execute(again, (UUID(sent["id"]).bytes,)))
         chicago.outbox.ring()
 
