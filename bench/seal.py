@@ -17,6 +17,7 @@ from broker.seal import (
     Claim,
     Draft,
     KemKey,
+    Session,
     SigningKeys,
     Terms,
     Unsealed,
@@ -25,6 +26,7 @@ from broker.seal import (
     encode_envelope,
     make_notice,
     make_receipts,
+    make_session_notice,
     open_receipts,
     seal,
     unseal,
@@ -59,12 +61,14 @@ def run(seconds: float) -> dict[str, float | int]:
     """Measure for about this many seconds.
 
     Returns:
-        Milliseconds (median) to seal for 4, 50 and 500 agencies with all their notices, of which the body alone, to
-        make one notice, to unseal; receipts made, opened and checked per second in batches; sizes in bytes.
+        Milliseconds (median) to seal for 4, 50 and 500 agencies that have not met before, with all their notices, of
+        which the body alone, to make one notice and to unseal, by KEM and under a session; receipts made, opened and
+        checked per second in batches; sizes in bytes.
     """
     city, state = _agency("city-pd"), _agency("agency-0")
     fast = _agency("agency-0", ML_KEM_768_X25519)
     kem, fast_kem = state.kem[0].public, fast.kem[0].public
+    session = Session(sender="city-pd", recipient="agency-0", secret=bytes(32))
     terms = Terms(obligations={1: {"onward": "none", "retention": 86_400}})
 
     def draft(number: int) -> Draft:
@@ -87,11 +91,12 @@ def run(seconds: float) -> dict[str, float | int]:
         for index in range(number):
             make_notice(one.source, f"agency-{index}", kem)
 
-    def open_one() -> Unsealed:
+    def open_one(raw: bytes) -> Unsealed:
         envelope = decode_envelope(raw)
         return unseal(
             envelope,
             envelope.notices[0],
+            session=session,
             recipient=state,
             sender_of=lambda _: city.public(),
             now=NOW,
@@ -105,7 +110,9 @@ def run(seconds: float) -> dict[str, float | int]:
     one = seal(draft(4), city.signing)
     notice = make_notice(one.source, "agency-0", kem)
     raw = encode_envelope(one.header, one.body, [notice])
-    claims = [(open_one().witness, Claim(rung="stored", seq=1, time=NOW))] * BATCH
+    under = make_session_notice(one.source, session)
+    raw_under = encode_envelope(one.header, one.body, [under])
+    claims = [(open_one(raw).witness, Claim(rung="stored", seq=1, time=NOW))] * BATCH
     public = state.public()
 
     def receipts() -> None:
@@ -120,10 +127,13 @@ def run(seconds: float) -> dict[str, float | int]:
         "seal_500_body_only_ms": _milliseconds(lambda: seal(draft(500), city.signing), share),
         "notice_ms": _milliseconds(lambda: make_notice(one.source, "agency-0", kem), share),
         "notice_fast_ms": _milliseconds(lambda: make_notice(one.source, "agency-0", fast_kem), share),
-        "unseal_ms": _milliseconds(open_one, share),
+        "notice_session_ms": _milliseconds(lambda: make_session_notice(one.source, session), share),
+        "unseal_ms": _milliseconds(lambda: open_one(raw), share),
+        "unseal_session_ms": _milliseconds(lambda: open_one(raw_under), share),
         "receipts_per_s": round(BATCH * 1000 / _milliseconds(receipts, share)),
         "body_bytes": len(one.body),
         "notice_bytes": len(notice),
+        "notice_session_bytes": len(under),
         "notice_fast_bytes": len(make_notice(one.source, "agency-0", fast_kem)),
     }
 
