@@ -158,7 +158,7 @@ def _note(node: Node, connection: sqlite3.Connection, answered: list[_Answered])
 def _pause(row: sqlite3.Row, notice: bytes, retries: tuple[float, ...], now: int) -> float:
     """Seconds until it is sent again for want of a receipt."""
     attempts = int(row["attempts"])
-    if attempts == 0 and row["rank"] in URGENT and is_under_session(notice):
+    if row["rank"] in URGENT and is_under_session(notice):
         return min(DOUBT_SECONDS, retries[0])
     if attempts == 1 and now - int(row["created"]) < 1000 * retries[0]:
         return retries[0]  # that one was for the doubt; now the usual course begins

@@ -25,7 +25,7 @@ async def turn(node: Node, rank: int) -> None:
     until = asyncio.get_running_loop().time() + LONGEST_SECONDS
     while node.link.connected:
         sent = node.sent.listen()
-        behind = deliveries.untried(node.store, ranks=ranks, limit=ROUND) >= ROUND
+        behind = deliveries.untried(node.store, node.now_ms(), ranks=ranks, limit=ROUND) >= ROUND
         left = until - asyncio.get_running_loop().time()
         if not behind or left <= 0:
             return

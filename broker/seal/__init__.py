@@ -56,7 +56,7 @@ from broker.seal.receipt import (
 )
 from broker.seal.rest import STORAGE_KEY_SIZE, unwrap_at_rest, wrap_at_rest
 from broker.seal.seal import Draft, Sealed, open_own, reopen, seal
-from broker.seal.session import SESSION_SIZE, Session, SessionNotice, is_under_session
+from broker.seal.session import Session, SessionNotice, is_under_session
 from broker.seal.terms import Addressee, Obligations, ObligationValue, Reference, Terms
 from broker.seal.unseal import Unsealed, unseal
 from broker.seal.witness import Secrets, Witness
@@ -74,7 +74,6 @@ __all__ = [
     "PORTIONLESS",
     "PRECEDENCES",
     "RUNGS",
-    "SESSION_SIZE",
     "SIGNATURE_SET",
     "STATUSES",
     "STORAGE_KEY_SIZE",

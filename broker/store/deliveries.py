@@ -53,16 +53,20 @@ def waiting(database: Database, now: int, *, limit: int, ranks: tuple[int, ...] 
     return rows
 
 
-# The first attempt is due when the delivery was made, every later one afterwards.
-UNTRIED = "SELECT 1 FROM deliveries WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt = created LIMIT ?"
+# The first attempt is due when the delivery was made, every later one afterwards. That it is due follows, and keeps
+# those that wait for their receipt from being read.
+UNTRIED = (
+    "SELECT 1 FROM deliveries "
+    "WHERE rank = ? AND next_attempt IS NOT NULL AND next_attempt <= ? AND next_attempt = created LIMIT ?"
+)
 
 
-def untried(database: Database, *, limit: int, ranks: tuple[int, ...]) -> int:
+def untried(database: Database, now: int, *, limit: int, ranks: tuple[int, ...]) -> int:
     """How many deliveries of these ranks were never tried, counted up to ``limit``."""
     number = 0
     for rank in ranks:
         if number < limit:
-            number += len(database.read(UNTRIED, (rank, limit - number)))
+            number += len(database.read(UNTRIED, (rank, now, limit - number)))
     return number
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.gateway import pace, submit
+from broker.gateway import outbox, pace, submit
 from broker.gateway.core import Node
 from broker.gateway.outbox import ROUND
 from tests.gateway.documents import alert, threat
@@ -18,16 +18,17 @@ FLASH, IMMEDIATE, PRIORITY, ROUTINE = 3, 2, 1, 0
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Exchange]:
+async def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Exchange]:
+    """Its outbox stands still: nothing is ever tried."""
+    monkeypatch.setattr(outbox._Lane, "send_due", _never)
     async with exchange(tmp_path, "il-state-police") as started:
         yield started
 
 
 async def behind(running: Exchange, rank: int, number: int = ROUND) -> Node:
-    """So many deliveries of a rank that the outbox has not tried, and will not: it stands still."""
+    """So many deliveries of a rank that the outbox has not tried."""
     node = running.nodes["il-state-police"]
     await running.desks["il-state-police"].accepted(alert())
-    node.link.publish = _never  # type: ignore[method-assign]
 
     def fill(connection) -> None:
         (row,) = connection.execute("SELECT agency, id FROM bulletins LIMIT 1").fetchall()
@@ -35,20 +36,20 @@ async def behind(running: Exchange, rank: int, number: int = ROUND) -> Node:
             connection.execute(
                 "INSERT INTO deliveries (agency, id, recipient, gateway, rank, portions, rules, state, created, "
                 "next_attempt) VALUES (?, ?, ?, 'x', ?, '[]', '[]', 'queued', ?, ?)",
-                (row["agency"], row["id"], f"r{index}", rank, FAR, FAR),
+                (row["agency"], row["id"], f"r{index}", rank, DUE, DUE),
             )
 
     await node.store.write(fill)
     return node
 
 
-# A time at which no outbox looks: these rows are untried for good.
-FAR = 2**50
+# Long ago, so that it is due.
+DUE = 1
 
 
-async def _never(*_: object) -> list[object]:
+async def _never(*_: object) -> int:
     await asyncio.Event().wait()
-    return []
+    return 0
 
 
 async def waits(node: Node, rank: int) -> bool:
@@ -66,6 +67,13 @@ async def test_a_submission_waits_for_what_is_as_urgent_or_more_so_alone(
     node = await behind(running, queued)
 
     assert await waits(node, rank) is (queued >= rank)
+
+
+async def test_nobody_waits_for_what_was_tried_and_refused(running: Exchange) -> None:
+    node = await behind(running, FLASH)
+    await node.store.write(lambda c: c.execute("UPDATE deliveries SET next_attempt = next_attempt + 250"))
+
+    assert await waits(node, ROUTINE) is False
 
 
 async def test_below_a_round_nobody_waits(running: Exchange) -> None:

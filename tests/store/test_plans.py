@@ -28,6 +28,7 @@ def plan(database: Database, statement: str, *parameters: object) -> list[str]:
     ("statement", "parameters", "index"),
     [
         (deliveries.WAITING, (3, 1, 64), r"deliveries_waiting \(rank=\? AND next_attempt.*\)"),
+        (deliveries.UNTRIED, (3, 1, 64), r"deliveries_waiting \(rank=\? AND next_attempt>\? AND next_attempt<\?\)"),
         (deliveries.NEXT_ATTEMPT, (3,), r"deliveries_waiting \(rank=\?.*\)"),
         (deliveries.OVERDUE, (1,), r"deliveries_due \(due.*\)"),
         (deliveries.NEXT_DUE, (1,), r"deliveries_due \(due.*\)"),
