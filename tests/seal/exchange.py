@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from broker.seal import (
     ML_KEM_1024_P384,
     Addressee,
@@ -22,6 +24,7 @@ from broker.seal import (
     Manifest,
     Reference,
     Sealed,
+    SealError,
     Session,
     SigningKeys,
     Terms,
@@ -153,6 +156,13 @@ def receive(raw: bytes | Envelope, recipient: str | AgencyKeys, position: int = 
         "recheck": accept,
     }
     return unseal(envelope, envelope.notices[position], **{**how, **changes})
+
+
+def refused_code(act: Callable[[], object]) -> str:
+    """The code that an act is refused with."""
+    with pytest.raises(SealError) as refused:
+        act()
+    return refused.value.code
 
 
 def same(value: Any) -> Any:

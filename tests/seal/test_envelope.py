@@ -56,14 +56,9 @@ from tests.seal.exchange import (
     forged_envelope,
     notice_for,
     receive,
+    refused_code,
     sealed,
 )
-
-
-def refused_code(act: object) -> str:
-    with pytest.raises(SealError) as refused:
-        act()  # type: ignore[operator]
-    return refused.value.code
 
 
 def test_each_recipient_reads_its_portions_terms_and_references_and_no_others() -> None:

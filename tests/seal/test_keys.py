@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -37,17 +36,11 @@ from broker.seal import (
     verify_document,
     wrap_at_rest,
 )
-from tests.seal.exchange import CITY, FUSION, MALLORY, STATE, agency, sealed, seed
+from tests.seal.exchange import CITY, FUSION, MALLORY, STATE, agency, refused_code, sealed, seed
 from tests.seal.test_attacks import switch_off
 
 OFFICERS = {name: agency(name).signing for name in (CITY, STATE, FUSION)}
 KNOWN = {name: keys.public for name, keys in OFFICERS.items()}
-
-
-def refused_code(act: Callable[[], object]) -> str:
-    with pytest.raises(SealError) as refused:
-        act()
-    return refused.value.code
 
 
 def test_keys_of_one_seed_are_the_same_keys() -> None:

@@ -39,6 +39,7 @@ from tests.seal.exchange import (
     directory,
     envelope_for,
     receive,
+    refused_code,
     sealed,
 )
 from tests.seal.test_attacks import switch_off
@@ -299,12 +300,6 @@ def test_without_its_check_the_false_receipt_is_believed(lie: Falsehood, monkeyp
         with pytest.raises(SealError) as refused:
             lie.run()
         assert refused.value.code == lie.then
-
-
-def refused_code(act: Callable[[], object]) -> str:
-    with pytest.raises(SealError) as refused:
-        act()
-    return refused.value.code
 
 
 def test_receipts_for_another_agency_are_refused() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,15 +37,10 @@ from tests.seal.exchange import (
     envelope_under,
     notice_for,
     receive,
+    refused_code,
     sealed,
     session_with,
 )
-
-
-def refused_code(act: Callable[[], object]) -> str:
-    with pytest.raises(SealError) as refused:
-        act()
-    return refused.value.code
 
 
 def test_a_notice_under_a_session_gives_what_the_kem_notice_gives() -> None:

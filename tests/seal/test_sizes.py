@@ -8,7 +8,6 @@ import pytest
 
 from broker.seal import (
     Addressee,
-    SealError,
     Terms,
     decode_envelope,
     make_notice,
@@ -23,14 +22,9 @@ from tests.seal.exchange import (
     counting,
     draft,
     envelope_for,
+    refused_code,
     sealed,
 )
-
-
-def refused_code(act: object) -> str:
-    with pytest.raises(SealError) as refused:
-        act()  # type: ignore[operator]
-    return refused.value.code
 
 
 def test_all_notices_of_a_bulletin_are_of_one_length() -> None:
