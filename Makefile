@@ -47,7 +47,7 @@ venv: .venv/.dev ## the virtual environment with everything for development
 
 .venv/.dev: pyproject.toml | .venv/bin/python
 	@echo "installing into .venv (with the development tools) ..." >&2
-	@$(PIP) install -e '.[dev]'
+	@$(PIP) install -e '.[dev,officer,bench]'
 	@touch $@ .venv/.runtime
 
 clean: ## forget the virtual environment and every run

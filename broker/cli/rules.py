@@ -42,7 +42,7 @@ def check(folder: Path, as_json: bool) -> None:
     Example:
       tearline rules check policy/rules.example
     """
-    from broker.ops import rulebook
+    from broker.officer import rulebook
 
     results = rulebook.check(_load(folder))
     failed = [one for one in results if not one.passed]
@@ -101,7 +101,7 @@ async def _from_gateway(bulletin: str, recipient: str, where: dict[str, Any]) ->
 
 
 def _from_rules(bulletin: str, recipient: str, folder: Path) -> dict[str, Any]:
-    from broker.ops import rulebook
+    from broker.officer import rulebook
     from broker.ops.clock import now
 
     raw = sys.stdin.buffer.read() if bulletin == "-" else Path(bulletin).read_bytes()
@@ -113,7 +113,7 @@ def _from_rules(bulletin: str, recipient: str, folder: Path) -> dict[str, Any]:
 
 
 def _load(folder: Path) -> Any:
-    from broker.ops import rulebook
+    from broker.officer import rulebook
 
     try:
         return rulebook.load_rulebook(folder)

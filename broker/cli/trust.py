@@ -118,7 +118,7 @@ def found(exchange: str, rules: Path, releases: Path, officers: tuple[Path, ...]
       tearline agency found illinois --rules policy/rules.example --releases releases \\
         --officer officers/a.json --officer officers/b.json
     """
-    from broker.ops import authority
+    from broker.officer import authority
 
     made = authority.found(exchange, rules=rules, releases=releases, officers=officers)
     if as_json:
@@ -139,7 +139,7 @@ def list_(releases: Path, root: str, as_json: bool) -> None:
     Example:
       tearline agency list --releases run/demo/releases --root "$(cat run/demo/root.txt)"
     """
-    from broker.ops import authority
+    from broker.officer import authority
 
     rows = authority.members(releases, root)
     if as_json:
@@ -171,7 +171,7 @@ def add(entry: Path, attributes: Path, releases: Path, root: str, officers: tupl
       tearline agency add peoria-pd.entry.json --attributes agencies.yaml --releases releases --root sha256:… \\
         --officer officers/a.json --officer officers/b.json
     """
-    from broker.ops import authority
+    from broker.officer import authority
 
     release = authority.add_agency(
         entry.read_bytes(), attributes=attributes, releases=releases, root=root, officers=officers

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from broker.demo.evidence import Refused
-from broker.ops.rulebook import Rulebook, load_rulebook
+from broker.officer.rulebook import Rulebook, load_rulebook
 from policy import Attributes, compile_rules
 
 PROTECTED: Final = "protected-activity"

@@ -19,7 +19,7 @@ from typing import Any, Final
 from broker.demo import feeds
 from broker.demo.toml import write_toml
 from broker.gateway.tokens import create
-from broker.ops.rulebook import AGENCIES, RULES, VOCABULARY
+from broker.officer.rulebook import AGENCIES, RULES, VOCABULARY
 from broker.trust import (
     Entry,
     TrustStore,
