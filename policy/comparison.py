@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from policy.obligations import ObligationValue
-from policy.vocabulary import Attributes
+from policy.rules import Ruleset
+from policy.vocabulary import Attributes, Vocabulary
 
 AudienceVerdict: TypeAlias = Literal["SAME", "NARROWS", "WIDENS", "WIDENS AND NARROWS"]
 DutyVerdict: TypeAlias = Literal["SAME", "TIGHTENED", "LOOSENED", "LOOSENED AND TIGHTENED"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """Rules over a directory: one side of a comparison."""
+
+    vocabulary: Vocabulary
+    ruleset: Ruleset
+    agencies: Mapping[str, Attributes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
