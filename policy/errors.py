@@ -32,7 +32,11 @@ def not_one_of(word: str, what: str, known: Collection[str]) -> str:
     """Say that `word` is not a `what`, what the words are, and which one was probably meant."""
     listed = list(known)
     shown = ", ".join(listed[:_LISTED_AT_MOST]) + (" …" if len(listed) > _LISTED_AT_MOST else "")
-    sentence = f"'{word}' is not {what}; use one of {shown}"
-    folded = {entry.casefold(): entry for entry in listed}
+    return f"'{word}' is not {what}; use one of {shown}{did_you_mean(word, listed)}"
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """The end of a sentence that names the one of `known` that was probably meant, or nothing."""
+    folded = {entry.casefold(): entry for entry in known}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    return f"{sentence}; did you mean {folded[close[0]]}?" if close else sentence
+    return f"; did you mean {folded[close[0]]}?" if close else ""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from policy import parse_agencies, parse_ruleset, parse_vocabulary, run_cases
+from policy import parse_agencies, parse_ruleset, parse_vocabulary, run_cases, untouched_rules
 from tests.policy.worlds import EXAMPLE_AGENCIES, EXAMPLE_RULES, EXAMPLE_VOCABULARY
 
 VOCABULARY = parse_vocabulary(EXAMPLE_VOCABULARY, source="vocabulary.yaml")
@@ -35,7 +35,7 @@ REACHES = "reaches exactly: [springfield-pd, il-state-police]"
         ),
         (
             [REACHES.replace("]", ", atlantis-pd]")],
-            "atlantis-pd is not in the directory; it does not reach atlantis-pd",
+            "atlantis-pd is not in the directory",
         ),
         (["reaches nobody because of: R10"], "it reaches il-state-police, springfield-pd"),
         ([REACHES, "with: {springfield-pd: {onward: own agency, retain for: 30 days}}"], ""),
@@ -97,3 +97,69 @@ def test_a_changed_directory_can_fail_a_case():
     agencies = {**AGENCIES, "peoria-pd": {**AGENCIES["peoria-pd"], "status": "active"}}
     assert run_cases(ruleset, VOCABULARY, AGENCIES)[0].passed
     assert run_cases(ruleset, VOCABULARY, agencies)[0].detail == "it also reaches peoria-pd"
+
+
+def growing(expectation, *, without):
+    text = f"{HEAD}tests:\n- test: one\n  bulletin: {BULLETIN}\n" + "".join(f"  {line}\n" for line in expectation)
+    agencies = {agency: record for agency, record in AGENCIES.items() if agency not in without}
+    return run_cases(parse_ruleset(text, VOCABULARY, source="rules.yaml"), VOCABULARY, agencies)[0]
+
+
+@pytest.mark.parametrize(
+    ("expectation", "absent"),
+    [
+        ([REACHES], "springfield-pd"),
+        (["reaches exactly: [springfield-pd, il-state-police, atlantis-pd]"], "atlantis-pd"),
+        ([REACHES, "with: {springfield-pd: {precedence: IMMEDIATE}}"], "springfield-pd"),
+        ([REACHES, "withheld from: {peoria-pd: [R10]}"], "peoria-pd"),
+        ([REACHES, "tearline reaches: [atlantis-pd]"], "atlantis-pd"),
+    ],
+)
+def test_a_case_about_an_agency_that_is_no_member_yet_waits_for_it(expectation, absent):
+    outcome = growing(expectation, without={absent})
+    assert (outcome.passed, outcome.failed, outcome.waits) == (False, False, True)
+    assert outcome.missing == {absent}
+    assert outcome.detail == f"{absent} is not in the directory"
+
+
+@pytest.mark.parametrize(
+    ("expectation", "detail"),
+    [
+        (["reaches exactly: [springfield-pd]"], "it also reaches il-state-police"),
+        (["reaches exactly: [springfield-pd, peoria-pd, il-state-police]"], "it does not reach peoria-pd"),
+        ([REACHES, "with: {il-state-police: {precedence: FLASH}}"], "precedence is IMMEDIATE, expected FLASH"),
+        ([REACHES, "withheld from: {peoria-pd: [R14]}"], "withheld from peoria-pd by R10, expected R14"),
+        (["reaches nobody because of: R10", "withheld from: {springfield-pd: [R10]}"], "it reaches il-state-police"),
+    ],
+)
+def test_a_case_that_waits_for_an_agency_still_fails_for_those_that_are_there(expectation, detail):
+    outcome = growing(expectation, without={"springfield-pd"})
+    assert (outcome.passed, outcome.failed, outcome.waits) == (False, True, False)
+    assert outcome.missing == {"springfield-pd"}
+    assert detail in outcome.detail
+
+
+def test_a_case_with_all_its_agencies_there_waits_for_nobody():
+    outcome = growing([REACHES], without={"chicago-pd"})
+    assert (outcome.passed, outcome.failed, outcome.waits, outcome.missing) == (True, False, False, frozenset())
+
+
+def test_nobody_because_of_a_rule_waits_while_those_it_would_block_are_missing():
+    suspended = [agency for agency in AGENCIES if AGENCIES[agency].get("status") != "active"]
+    bulletin = BULLETIN.replace("officer safety, TLP", "cyber, TLP")
+    text = (
+        f"{HEAD}tests:\n- test: one\n  bulletin: {bulletin}\n  reaches nobody because of: R10\n"
+        "  withheld from: {peoria-pd: [R10]}\n"
+    )
+    agencies = {agency: record for agency, record in AGENCIES.items() if agency not in suspended}
+    assert run_cases(parse_ruleset(text, VOCABULARY, source="rules.yaml"), VOCABULARY, agencies)[0].waits
+
+
+def test_rules_that_widen_or_narrow_want_a_case_and_rules_that_only_oblige_do_not():
+    text = f"{HEAD}tests:\n- test: one\n  bulletin: {BULLETIN}\n  {REACHES}\n"
+    ruleset = parse_ruleset(text, VOCABULARY, source="rules.yaml")
+    untouched = untouched_rules(ruleset, run_cases(ruleset, VOCABULARY, AGENCIES))
+    effects = {rule.id: rule.effect for rule in ruleset.rules}
+    assert {"R04", "R11", "R19"} <= set(untouched)
+    assert "require" not in {effects[rule] for rule in untouched}
+    assert not {"R09", "R10"} & set(untouched)
