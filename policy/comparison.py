@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 from policy.obligations import ObligationValue
@@ -9,6 +10,9 @@ from policy.rules import Ruleset
 from policy.vocabulary import Attributes, Vocabulary
 
 AudienceVerdict: TypeAlias = Literal["SAME", "NARROWS", "WIDENS", "WIDENS AND NARROWS"]
+# How a portion of a witness names a possible agency that no directory has, where it is the originator or is named.
+SOME_AGENCY = "some-agency"
+
 DutyVerdict: TypeAlias = Literal["SAME", "TIGHTENED", "LOOSENED", "LOOSENED AND TIGHTENED"]
 
 
@@ -25,26 +29,30 @@ class Edition:
 class Witness:
     """One possible portion and agency that a difference is true of: what the solver found, checked by deciding it.
 
-    `agency` is an id of the directory, or None for a possible agency with the attributes in `record`.
+    `agency` is an id of the directory, or None for a possible agency with the attributes in `record`, which the portion
+    calls `SOME_AGENCY` where it means it. `at` None is a moment that is not known, so that no agreement is.
     """
 
     portion: Attributes
     agency: str | None
     record: Attributes
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleChange:
-    """One rule whose reach or text changed, in words.
+    """One way in which one rule differs, in words; a rule that matches both more and less is in two changes.
 
-    `regions` are the portions and agencies it matches more or less than before, one line each. Never rules that still
-    hold some of it back, and grants that already reach it, are kept by name.
+    `regions` are the portions and agencies it matches more, or less, than before, one line each: other rules are left
+    out of them and kept by name. `held_back_by` are the other never rules that forbid some of it, and
+    `granted_already_by` the other share and always rules that reach some of it: as they are after the change where
+    the rule loses something or is removed, otherwise the grants as they were before it.
     """
 
     rule: str
     title: str
     effect: str
-    kind: Literal["added", "removed", "matches more", "matches less", "matches otherwise", "duties", "reworded"]
+    kind: Literal["added", "removed", "matches more", "matches less", "duties", "reworded"]
     before: str | None
     after: str | None
     regions: tuple[str, ...]
@@ -66,14 +74,17 @@ class DutyChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgencyChange:
-    """One agency whose directory record changed, with the verdict for it alone."""
+    """One agency whose directory record changed, with the verdict for it alone, under the rules before and after."""
 
     agency: str
     kind: Literal["added", "removed", "changed"]
     before: Attributes | None
     after: Attributes | None
     audience: AudienceVerdict
+    duties: DutyVerdict
     words: tuple[str, ...]
+    widening: Witness | None
+    narrowing: Witness | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +117,12 @@ class Comparison:
 class Finding:
     """What a proof holds against one rule file; every finding refuses it.
 
-    `code`: never-matches, adds-nothing, always-blocked (a share or always that nobody can ever get), blocks-always.
+    `code`: never-matches, adds-nothing, always-blocked (a share or always that nobody can ever get), blocks-always,
+    yields-in-vain. `example` is there where a possible portion and agency show the fault.
     """
 
     code: str
     rule: str
     line: int
     message: str
-    example: Mapping[str, str]
+    example: Witness | None
