@@ -12,7 +12,8 @@ from typing import final
 
 from policy.agreements import force_at, next_change, require_aware
 from policy.compile import POSSIBLY, SURELY, PlannedRule, PortionTables, plan_rules
-from policy.decision import Decision, Matched
+from policy.decision import Decision
+from policy.duties import DutyTable, Matched
 from policy.index import AgencyIndex, Reach
 from policy.obligations import Obligations
 from policy.rules import Effect, Ruleset
@@ -32,14 +33,15 @@ class Decider:
     """The rules folded over one directory at one moment. Immutable: a new release or boundary makes a new decider."""
 
     def __init__(
-        self, *, ruleset: Ruleset, index: AgencyIndex, tables: PortionTables, plans: tuple[PlannedRule, ...],
-        force: Force, moment: datetime | None,
+        self, *, ruleset: Ruleset, index: AgencyIndex, tables: PortionTables, duties: DutyTable,
+        plans: tuple[PlannedRule, ...], force: Force, moment: datetime | None,
     ) -> None:  # fmt: skip
         self.ruleset = ruleset
         self.index = index
         self.force = force
         self.moment = moment
         self._tables = tables
+        self._duties = duties
         self._plans = plans
         self._relations = tuple(index.vocabulary.relation.values())
         self._grants = self._mask("share", "always")
@@ -78,8 +80,9 @@ class Decider:
         force = force_at(self.ruleset.agreements, moment)
         plans = self._plans if force == self.force else plan_rules((), self.index, force, previous=self._plans)
         return Decider(
-            ruleset=self.ruleset, index=self.index, tables=self._tables, plans=plans, force=force, moment=moment
-        )
+            ruleset=self.ruleset, index=self.index, tables=self._tables, duties=self._duties, plans=plans,
+            force=force, moment=moment,
+        )  # fmt: skip
 
     def decide(self, portion: Attributes) -> Decision:
         """Decide one portion for every agency of the directory."""
@@ -95,6 +98,7 @@ class Decider:
         requiring = speaking[REQUIRES_READ] & self._requires
         return Decision(
             index=self.index,
+            duties=self._duties,
             granted=granted,
             blocked=blocked,
             grants=grants,
@@ -158,6 +162,7 @@ def compile_rules(
         ruleset=ruleset,
         index=index,
         tables=PortionTables(ruleset.rules, vocabulary),
+        duties=DutyTable(ruleset.rules, vocabulary),
         plans=plan_rules(ruleset.rules, index, force),
         force=force,
         moment=at,

@@ -3,9 +3,12 @@
 Bit i stands for the i-th agency in the order of ids. 18,000 agencies are 2.2 kB, so AND and OR take half a microsecond.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import compress
-from typing import TypeAlias
+from struct import Struct
+from typing import TypeAlias, final, overload
+
+from typing_extensions import override
 
 from policy.truth import Force, Line, Truth, known_members, property_truth
 from policy.vocabulary import AGENCY_ID, Attributes, Relation, Value, Vocabulary
@@ -15,8 +18,9 @@ Reach: TypeAlias = tuple[int, int]
 
 # "0" of a binary text becomes the byte 0, which itertools.compress drops.
 _DIGITS = bytes(0 if digit == ord("0") else digit for digit in range(256))
-# Below this many members peeling single bits is faster than writing all digits out (measured, 18,000 agencies).
-_FEW = 128
+# Sets are taken apart in words of 64 bits; above so many members writing all digits out is faster (measured).
+_WORD = 64
+_MANY = 800
 
 
 class AgencyIndex:
@@ -28,10 +32,13 @@ class AgencyIndex:
         self.ids = tuple(sorted(agencies))
         self.position = {agency: place for place, agency in enumerate(self.ids)}
         self.everyone = (1 << len(self.ids)) - 1
-        self._having = {name: self._by_value(name) for name in vocabulary.agency}
-        lookups = {relation.index: vocabulary.keys[relation.key] for relation in vocabulary.relation.values()}
-        self._listed = {name: self._by_member(name, domain) for name, domain in lookups.items()}
+        self._having = {
+            name: {value: self._bits(places) for value, places in self._by_value(name).items()}
+            for name in vocabulary.agency
+        }
+        self._listed = {name: self._by_member(name, domain) for name, domain in vocabulary.indexes.items()}
         self._undated: dict[Line, Reach] = {}
+        self._words = Struct(f"<{len(self.ids) // _WORD + 1}Q")
 
     def _bits(self, places: Iterable[int]) -> int:
         buffer = bytearray(len(self.ids) // 8 + 1)
@@ -39,23 +46,23 @@ class AgencyIndex:
             buffer[place >> 3] |= 1 << (place & 7)
         return int.from_bytes(buffer, "little")
 
-    def _by_value(self, name: str) -> dict[Value | None, int]:
+    def _by_value(self, name: str) -> dict[Value | None, list[int]]:
         places: dict[Value | None, list[int]] = {}
         for place, agency in enumerate(self.ids):
             places.setdefault(self.agencies[agency].get(name), []).append(place)
-        return {value: self._bits(found) for value, found in places.items()}
+        return places
 
     def _by_member(self, name: str, domain: frozenset[str] | None) -> tuple[dict[str, int], int]:
         """For each meaningful value the agencies that list it, and the agencies whose list is not fully known."""
         places: dict[str, list[int]] = {}
         incomplete: list[int] = []
-        for place, agency in enumerate(self.ids):
-            value: Value | None = agency if name == AGENCY_ID else self.agencies[agency].get(name)
+        # Most lists are those of many agencies: each is looked at once.
+        for value, having in self._by_value(name).items():
             known, complete = (frozenset[str](), False) if value is None else known_members(value, domain)
             for member in known:
-                places.setdefault(member, []).append(place)
+                places.setdefault(member, []).extend(having)
             if not complete:
-                incomplete.append(place)
+                incomplete.extend(having)
         return {member: self._bits(found) for member, found in places.items()}, self._bits(incomplete)
 
     def line_reach(self, line: Line, force: Force) -> Reach:
@@ -78,22 +85,82 @@ class AgencyIndex:
         key = portion.get(relation.key)
         if key is None:
             return 0, self.everyone
-        having, incomplete = self._listed[relation.index]
-        known, complete = known_members(key, self.vocabulary.keys[relation.key])
+        domain = self.vocabulary.keys[relation.key]
+        known, complete = known_members(key, domain)
         if complete and not known:
             return 0, 0
+        if relation.index == AGENCY_ID:
+            # A set per agency would be most of the memory, and a name says which bit it is.
+            sure = self._named(known)
+            incomplete = 0 if domain is None else self.everyone ^ self._named(domain)
+            return sure, (sure | incomplete) if complete else self.everyone
+        having, incomplete = self._listed[relation.index]
         sure = 0
         for member in known:
             sure |= having.get(member, 0)
         return sure, (sure | incomplete) if complete else self.everyone
 
+    def _named(self, ids: Iterable[str]) -> int:
+        return self._bits(self.position[agency] for agency in ids if agency in self.agencies)
+
     def expand(self, bits: int) -> tuple[str, ...]:
         """The ids in a set, sorted."""
-        if bits.bit_count() <= _FEW:
-            found: list[str] = []
-            while bits:
-                place = bits.bit_length() - 1
-                found.append(self.ids[place])
-                bits ^= 1 << place
-            return tuple(reversed(found))
-        return tuple(compress(self.ids, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
+        if not bits:
+            return ()
+        if bits.bit_count() > _MANY:
+            return tuple(compress(self.ids, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
+        found: list[str] = []
+        for number, word in enumerate(self._words.unpack(bits.to_bytes(self._words.size, "little"))):
+            rest = word
+            while rest:
+                lowest = rest & -rest
+                found.append(self.ids[_WORD * number + lowest.bit_length() - 1])
+                rest ^= lowest
+        return tuple(found)
+
+
+@final
+class Members(Sequence[str]):
+    """The ids in a set of agencies, sorted. They are listed when first looked at: mostly only their number matters."""
+
+    __slots__ = ("_bits", "_index", "_listed")
+
+    def __init__(self, index: AgencyIndex, bits: int) -> None:
+        self._index = index
+        self._bits = bits
+        self._listed: tuple[str, ...] | None = None
+
+    def _list(self) -> tuple[str, ...]:
+        if self._listed is None:
+            self._listed = self._index.expand(self._bits)
+        return self._listed
+
+    @override
+    def __len__(self) -> int:
+        return self._bits.bit_count()
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+
+    @override
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        return self._list()[place]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._list())
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return self._list() == tuple(other) if isinstance(other, Members | tuple) else NotImplemented
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._list())
+
+    @override
+    def __repr__(self) -> str:
+        return repr(self._list())
