@@ -4,7 +4,7 @@ An agency gets a portion when some share or always rule *surely* matches and no 
 no order, no priority and no first match; without rules nobody gets anything.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -147,17 +147,23 @@ class Decider:
 
 
 def compile_rules(
-    ruleset: Ruleset, vocabulary: Vocabulary, agencies: Mapping[str, Attributes], *, at: datetime | None
+    ruleset: Ruleset,
+    vocabulary: Vocabulary,
+    agencies: Mapping[str, Attributes],
+    *,
+    at: datetime | None,
+    seats: Collection[str] = (),
 ) -> Decider:
     """Fold rules over a directory at a moment (about 0.3 s for 200 rules and 18,000 agencies).
 
-    Without a moment every dated agreement is unknown, which shares nothing by it.
+    Without a moment every dated agreement is unknown, which shares nothing by it. `seats` is for comparing what two
+    directories decide (see `AgencyIndex`).
 
     Raises:
         PolicyError: if `at` has no time zone.
     """
     force = force_at(ruleset.agreements, at)
-    index = AgencyIndex(vocabulary, agencies)
+    index = AgencyIndex(vocabulary, agencies, seats=seats)
     return Decider(
         ruleset=ruleset,
         index=index,

@@ -8,7 +8,8 @@ from typing import final
 from policy.duties import DutyTable, Matched
 from policy.errors import PolicyError
 from policy.index import AgencyIndex, Members
-from policy.obligations import Obligations, join_obligations
+from policy.obligations import Obligations, ObligationValue, join_obligations
+from policy.vocabulary import Obligation
 
 
 @final
@@ -32,6 +33,11 @@ class Decision:
     def audience(self) -> tuple[str, ...]:
         """The agencies that get the portion, sorted."""
         return self._index.expand(self._audience)
+
+    @property
+    def recipients(self) -> int:
+        """The audience as a set over the seats of the index, for comparing it with another decision's."""
+        return self._audience
 
     @property
     def size(self) -> int:
@@ -58,7 +64,7 @@ class Decision:
         """
         if not self.reaches(agency):
             raise PolicyError("not-in-audience", f"`{agency}` does not get this portion")
-        matching = (rule.obligations for rule, bits in self._obliging if self._has(bits, agency))
+        matching = (rule.obligations for rule, bits in self.obliging if self._has(bits, agency))
         return join_obligations(self._index.vocabulary, *matching)
 
     @cached_property
@@ -85,7 +91,7 @@ class Decision:
     @cached_property
     def touched(self) -> frozenset[str]:
         """Ids of all rules that had a say about anyone."""
-        return frozenset(rule.id for rule, _ in (*self._obliging, *self._nevers))
+        return frozenset(rule.id for rule, _ in (*self.obliging, *self._nevers))
 
     def groups(self) -> list[tuple[Obligations, Members]]:
         """The audience divided by equal duties, ordered by first member; every recipient is in exactly one group."""
@@ -93,12 +99,20 @@ class Decision:
         return [(duties, Members(self._index, bits)) for duties, bits in divided]
 
     @cached_property
-    def _obliging(self) -> tuple[Matched, ...]:
+    def obliging(self) -> tuple[Matched, ...]:
+        """The rules whose duties bind somebody in the directory, each with whom it reaches, recipient or not."""
         return (*self._grants, *self._find_requires())
+
+    def classes(self, obligation: Obligation) -> list[tuple[ObligationValue, int]]:
+        """Per value of one duty, strictest first, the recipients that have it; words of a union are apart.
+
+        A recipient is in one class, or for a union in one for each of its words; who is in none has no such duty.
+        """
+        return self._duties.classes(obligation.name, self._reached)
 
     @cached_property
     def _reached(self) -> Sequence[int]:
-        return self._duties.reached(self._audience, self._obliging)
+        return self._duties.reached(self._audience, self.obliging)
 
     def _has(self, bits: int, agency: str) -> bool:
         place = self._index.position.get(agency)

@@ -3,7 +3,7 @@
 Bit i stands for the i-th agency in the order of ids. 18,000 agencies are 2.2 kB, so AND and OR take half a microsecond.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import compress
 from struct import Struct
 from typing import TypeAlias, final, overload
@@ -24,14 +24,21 @@ _MANY = 800
 
 
 class AgencyIndex:
-    """All agencies by attribute value. Holds no rule and no date; shared by every decider of one directory."""
+    """All agencies by attribute value. Holds no rule and no date; shared by every decider of one directory.
 
-    def __init__(self, vocabulary: Vocabulary, agencies: Mapping[str, Attributes]) -> None:
+    With `seats` there is a bit for each of these ids as well, so that sets over two directories can be compared. An id
+    that only has a seat is no agency: it is in no set, `everyone` included.
+    """
+
+    def __init__(
+        self, vocabulary: Vocabulary, agencies: Mapping[str, Attributes], *, seats: Collection[str] = ()
+    ) -> None:
         self.vocabulary = vocabulary
         self.agencies = agencies
-        self.ids = tuple(sorted(agencies))
+        self.ids = tuple(sorted({*agencies, *seats}))
         self.position = {agency: place for place, agency in enumerate(self.ids)}
-        self.everyone = (1 << len(self.ids)) - 1
+        self._members = tuple((self.position[agency], agency) for agency in sorted(agencies))
+        self.everyone = self._bits(place for place, _ in self._members)
         self._having = {
             name: {value: self._bits(places) for value, places in self._by_value(name).items()}
             for name in vocabulary.agency
@@ -48,7 +55,7 @@ class AgencyIndex:
 
     def _by_value(self, name: str) -> dict[Value | None, list[int]]:
         places: dict[Value | None, list[int]] = {}
-        for place, agency in enumerate(self.ids):
+        for place, agency in self._members:
             places.setdefault(self.agencies[agency].get(name), []).append(place)
         return places
 
