@@ -7,6 +7,7 @@ no order, no priority and no first match; without rules nobody gets anything.
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
+from itertools import compress
 from types import MappingProxyType
 from typing import final
 
@@ -14,7 +15,7 @@ from policy.agreements import force_at, next_change, require_aware
 from policy.compile import POSSIBLY, SURELY, PlannedRule, PortionTables, plan_rules
 from policy.decision import Decision
 from policy.duties import DutyTable, Matched
-from policy.index import AgencyIndex, Reach
+from policy.index import DIGITS, AgencyIndex, Reach
 from policy.obligations import Obligations
 from policy.rules import Effect, Ruleset
 from policy.truth import Force
@@ -24,6 +25,13 @@ from policy.vocabulary import Attributes, Vocabulary
 GRANTS_READ = SURELY
 NEVERS_READ = POSSIBLY
 REQUIRES_READ = POSSIBLY
+
+# What harms nobody when a gateway cannot tell whether its rules still count (DESIGN 9; FIRST TLP 2.0: no limit, and
+# no limit within the community).
+OPEN = frozenset({"CLEAR", "GREEN"})
+
+# Above so many rules writing all digits out is faster than peeling one bit after the other (measured, 200 rules).
+_MANY = 16
 
 _NO_OBLIGATIONS: Obligations = MappingProxyType({})
 
@@ -45,6 +53,7 @@ class Decider:
         self._plans = plans
         self._relations = tuple(index.vocabulary.relation.values())
         self._grants = self._mask("share", "always")
+        self._always = self._mask("always")
         self._nevers = self._mask("never")
         self._requires = self._mask("require")
 
@@ -84,12 +93,17 @@ class Decider:
             force=force, moment=moment,
         )  # fmt: skip
 
-    def decide(self, portion: Attributes) -> Decision:
-        """Decide one portion for every agency of the directory."""
+    def decide(self, portion: Attributes, *, cut_off: bool = False) -> Decision:
+        """Decide one portion for every agency of the directory.
+
+        `cut_off`: nobody can say whether these rules still count, so share rules grant only what is surely CLEAR or
+        GREEN; always rules grant as ever, and never rules forbid. The audience is never wider than without it.
+        """
+        granting = self._always if cut_off and portion.get("TLP") not in OPEN else self._grants
         speaking = self._tables.speaking(portion)
         memo: list[Reach | None] = [None] * (2 * len(self._relations))
         nevers = self._match(speaking[NEVERS_READ] & self._nevers, NEVERS_READ, portion, memo)
-        grants = self._match(speaking[GRANTS_READ] & self._grants, GRANTS_READ, portion, memo)
+        grants = self._match(speaking[GRANTS_READ] & granting, GRANTS_READ, portion, memo)
         blocked = granted = 0
         for _, bits in nevers:
             blocked |= bits
@@ -106,36 +120,41 @@ class Decider:
             requires=lambda: self._match(requiring, REQUIRES_READ, portion, memo),
         )
 
-    def admits(self, portion: Attributes, agency: str) -> tuple[bool, Obligations]:
+    def admits(self, portion: Attributes, agency: str, *, cut_off: bool = False) -> tuple[bool, Obligations]:
         """Whether one agency may have the portion, and its duties: the recipient's own re-check.
 
         An agency that is not in the directory is never admitted.
         """
-        decision = self.decide(portion)
+        decision = self.decide(portion, cut_off=cut_off)
         return (True, decision.obligations(agency)) if decision.reaches(agency) else (False, _NO_OBLIGATIONS)
 
     def _match(self, mask: int, polarity: int, portion: Attributes, memo: list[Reach | None]) -> list[Matched]:
         """The rules of `mask` that reach anyone, each with the agencies it reaches under `polarity`."""
         matched: list[Matched] = []
         for plan in self._planned(mask):
-            total = 0
-            for item in plan.items:
-                bits = item.admitted[polarity]
-                for slot in item.relations:
+            total, asking = plan.sides[polarity]
+            for admitted, slots in asking:
+                bits = admitted
+                for slot in slots:
+                    bits &= (memo[slot] or self._look_up(slot, portion, memo))[polarity]
                     if not bits:
                         break
-                    reach = memo[slot] or self._look_up(slot, portion, memo)
-                    bits &= reach[polarity]
                 total |= bits
             if total:
                 matched.append((plan.rule, total))
         return matched
 
     def _planned(self, mask: int) -> Iterator[PlannedRule]:
-        while mask:
-            lowest = mask & -mask
+        if mask.bit_count() > _MANY:
+            return compress(self._plans, f"{mask:b}"[::-1].encode().translate(DIGITS))
+        return self._peeled(mask)
+
+    def _peeled(self, mask: int) -> Iterator[PlannedRule]:
+        rest = mask
+        while rest:
+            lowest = rest & -rest
             yield self._plans[lowest.bit_length() - 1]
-            mask ^= lowest
+            rest ^= lowest
 
     def _look_up(self, slot: int, portion: Attributes, memo: list[Reach | None]) -> Reach:
         everyone = self.index.everyone

@@ -21,6 +21,8 @@ from broker.demo.toml import write_toml
 from broker.gateway.tokens import create
 from broker.officer.rulebook import AGENCIES, RULES, VOCABULARY
 from broker.trust import (
+    BEAT_KEY,
+    Conditions,
     Entry,
     TrustStore,
     load_agency_keys,
@@ -29,6 +31,8 @@ from broker.trust import (
     mint_directory,
     mint_root,
     mint_rules,
+    new_beat_keys,
+    write_beat_keys,
 )
 from policy import parse_agencies, parse_vocabulary
 
@@ -116,8 +120,9 @@ def prepare(
     _clear(folder)
     (folder / "keys").mkdir(mode=0o700)
     hosting = _copy_keys(keys, folder / "keys")
-    fingerprint = _mint(folder, rules, hosting, now)
     chosen = {name: hosted for name, hosted in hosting.items() if not gateways or name in gateways}
+    # Those that are not started here never say that they are ready.
+    fingerprint = _mint(folder, rules, hosting, now, quorum=100 * len(chosen) // len(hosting))
     ports = _free_ports(2 + len(chosen))
     relay, monitor = ports.pop(), ports.pop()
     _write(
@@ -190,12 +195,15 @@ def _copy_keys(source: Path, target: Path) -> dict[str, tuple[str, ...]]:
     return hosting
 
 
-def _mint(folder: Path, rules: Path, hosting: Mapping[str, tuple[str, ...]], now: datetime) -> str:
+def _mint(folder: Path, rules: Path, hosting: Mapping[str, tuple[str, ...]], now: datetime, *, quorum: int) -> str:
     """Let the example officers sign a root, the rules and the directory."""
     officers = [
         load_officer_keys(path, allow_example=True) for path in sorted((folder / "keys" / OFFICERS).glob("*.json"))
     ]
-    root = mint_root(EXCHANGE, officers, created=now)
+    beating = new_beat_keys()
+    (folder / "releases").mkdir(mode=0o700)
+    write_beat_keys(beating, folder / "releases" / BEAT_KEY, created=now)
+    root = mint_root(EXCHANGE, officers, beats=[beating.public], created=now)
     texts = {name: (rules / name).read_text(encoding="utf-8") for name in (VOCABULARY, RULES, AGENCIES)}
     vocabulary = parse_vocabulary(texts[VOCABULARY], source=VOCABULARY)
     attributes = parse_agencies(texts[AGENCIES], vocabulary, source=AGENCIES)
@@ -217,10 +225,26 @@ def _mint(folder: Path, rules: Path, hosting: Mapping[str, tuple[str, ...]], now
     signers = officers[:2]
     store = TrustStore(folder / "releases", root.root.fingerprint)
     store.offer(root.sealed, now=now)
-    signed = mint_rules(texts[VOCABULARY], texts[RULES], root=root.root, previous=None, officers=signers, created=now)
+    first = Conditions(quorum=quorum)
+    signed = mint_rules(
+        texts[VOCABULARY],
+        texts[RULES],
+        root=root.root,
+        previous=None,
+        officers=signers,
+        created=now,
+        conditions=first,
+    )
     store.offer(signed.sealed, now=now)
     listed = mint_directory(
-        entries, nkeys, root=root.root, previous=None, officers=signers, created=now, vocabulary=vocabulary
+        entries,
+        nkeys,
+        root=root.root,
+        previous=None,
+        officers=signers,
+        created=now,
+        vocabulary=vocabulary,
+        conditions=first,
     )
     store.offer(listed.sealed, now=now)
     return root.root.fingerprint

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from broker.model.times import from_ms, to_ms
 from broker.ops import clock
+
+__all__ = ["from_ms", "now_ms", "text", "to_ms"]
 
 
 def now_ms() -> int:
     """The wall clock in milliseconds."""
     return to_ms(clock.now())
-
-
-def to_ms(moment: datetime) -> int:
-    """Milliseconds since the epoch."""
-    return int(moment.timestamp() * 1000)
-
-
-def from_ms(milliseconds: int) -> datetime:
-    """The moment, aware and in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
 
 
 def text(milliseconds: int | None) -> str | None:

@@ -12,6 +12,7 @@ from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
 from broker.gateway.opened import Opened
 from broker.gateway.problems import ProblemError
+from broker.gateway.readiness import Standing
 from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
@@ -40,6 +41,7 @@ class Node:
     metrics: Metrics
     now: Callable[[], datetime]
     steady: SteadyClock
+    standing: Standing
     outbox: TwoBells = field(default_factory=TwoBells)
     sent: Bell = field(default_factory=Bell)
     claims: TwoBells = field(default_factory=TwoBells)
@@ -85,14 +87,21 @@ class Node:
             raise ProblemError(503, "not-ready", f"{error.code}: {error}") from error
 
     def signer(self, agency: str) -> AgencyPublic | None:
-        """An agency's public keys by the newest directory, for ``unseal`` and receipts.
+        """An agency's public keys by the newest directory, in force or not, for ``unseal`` and receipts.
 
         Raises:
             Hold: there is no directory at all yet: nothing can be judged.
         """
-        if self.trust.directory is None:
+        newest = self.trust.staged_directory
+        if newest is None:
             raise Hold("newer-directory")
-        return self.trust.directory.entries[agency].public if agency in self.trust.directory.entries else None
+        return newest.entries[agency].public if agency in newest.entries else None
+
+    def signer_at(self, agency: str) -> tuple[AgencyPublic, str] | None:
+        """An agency's public keys and its gateway by the newest directory; None when it has no such agency."""
+        newest = self.trust.staged_directory
+        entry = newest.entries.get(agency) if newest else None
+        return None if entry is None else (entry.public, entry.gateway)
 
 
 def bulletin_id(text: str) -> UUID:

@@ -58,10 +58,12 @@ def plan(
     vocabulary: Vocabulary,
     requester: str | None,
     references: tuple[Reference, ...],
+    cut_off: bool = False,
 ) -> Plan:
     """Decides every portion of a bulletin and gathers the outcome per recipient.
 
-    A decision that leaves somebody out is a value, not an error: ``addressees`` may be empty.
+    A decision that leaves somebody out is a value, not an error: ``addressees`` may be empty. ``cut_off`` is that of
+    ``Decider.decide``.
     """
     documents = tuple(portion_document(bulletin, portion) for portion in bulletin.portions)
     obligations: dict[str, dict[int, Obligations]] = {}
@@ -77,7 +79,7 @@ def plan(
             vocabulary=vocabulary,
             requester=requester,
         )
-        decision = decider.decide(attributes)
+        decision = decider.decide(attributes, cut_off=cut_off)
         for duties, agencies in decision.groups():
             for agency in agencies:
                 if agency != bulletin.agency:

@@ -18,6 +18,7 @@ TITLES: dict[str, str] = {
     "idempotency-key-reused": "this Idempotency-Key was used with another body",
     "idempotency-in-progress": "the first request with this Idempotency-Key is still running",
     "nobody-permitted": "the sharing rules permit no recipient",
+    "cut-off": "nothing was heard of the rules in force for 15 minutes: only always rules, CLEAR and GREEN go out",
     "not-ready": "no verified directory and rules release yet",
     "unknown-reference": "the bulletin referred to is not known to this agency",
     "not-the-originator": "only the originator may do that",

@@ -24,7 +24,10 @@ from broker.model import (
 )
 from broker.seal import Hold, Manifest, SealError, Unsealed
 from broker.store import bulletins, deliveries
-from broker.trust import Directory, Rules
+from broker.trust import TrustStore
+from broker.trust.beat import SKEW
+from broker.trust.pulse import CUT_OFF_AFTER
+from broker.trust.release import ReleaseType
 from policy import Obligations, PolicyError, join_obligations
 
 # What enters a live exchange (DESIGN 5); a bought gateway need not have asked its own border.
@@ -36,10 +39,13 @@ OF_THE_SIGNER = frozenset({"supersedes", "recalls", "purges", "escalates"})
 CONTROLS = frozenset({"recall", "purge", "escalation"})
 # A release this far above mine is not one that I am late with.
 MAX_AHEAD = 16
-# How long a sender may go on by a release after its successor was made: till it has reached everybody.
-GRACE = timedelta(minutes=5)
+# How long a sender that hears nothing may go on by a release after its successor came into force: until it counts as
+# cut off. From then on it must not send more than what cannot wait, or harms nobody.
+GRACE = CUT_OFF_AFTER + SKEW
 # Times travel in whole milliseconds.
 ROUNDING = timedelta(seconds=1)
+NOT_SHARED = "the rules do not share this portion with this agency"
+REPLACED = "decided under a release that had been replaced before, and not among what goes out even then"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,7 @@ class Judge:
         self._agency = agency
         self._patient = patient
         self._checked: Rechecked | None = None
+        self._late = False
 
     @property
     def agency(self) -> str:
@@ -78,8 +85,8 @@ class Judge:
 
         Raises:
             Hold: newer than mine.
-            SealError: a release this gateway never had, one that was replaced long before, the same number with other
-                content; or a transit life no bulletin has.
+            SealError: a release this gateway never had, the same number with other content; or a transit life no
+                bulletin has.
         """
         if manifest.expires - manifest.created > MAX_TRANSIT + ROUNDING:
             raise SealError("recheck-refused", f"under way for more than {MAX_TRANSIT.days} days")
@@ -89,18 +96,19 @@ class Judge:
         number, digest = manifest.rules
         rules = trust.rules_at(number)
         if rules is None:
-            self._hold_if_newer(number, trust.rules.number if trust.rules else None, "newer-rules")
+            self._hold_if_newer(number, _newest(trust, "rules"), "newer-rules")
             raise SealError("recheck-refused", "decided under a rules release this gateway never had")
         if rules.hash != digest:
             raise SealError("recheck-refused", "decided under a rules release of that number with other content")
         if trust.rules is not None and number < trust.rules.floor:
             raise SealError("rules-floor")
         if trust.directory_at(manifest.directory) is None:
-            mine = trust.directory.number if trust.directory else None
-            self._hold_if_newer(manifest.directory, mine, "newer-directory")
+            self._hold_if_newer(manifest.directory, _newest(trust, "directory"), "newer-directory")
             raise SealError("recheck-refused", "decided under a directory this gateway never had")
-        _must_have_been_in_force(manifest.created, trust.rules_at(number + 1))
-        _must_have_been_in_force(manifest.created, trust.directory_at(manifest.directory + 1))
+        force = trust.force
+        self._late = _replaced_before(manifest.created, force.replaced("rules", number)) or _replaced_before(
+            manifest.created, force.replaced("directory", manifest.directory)
+        )
 
     def hold_if_newer_directory(self, claimed: int | None) -> None:
         """A signer that cannot be verified may only have keys that this gateway has not heard of yet.
@@ -108,9 +116,8 @@ class Judge:
         Raises:
             Hold: the (unverified) manifest names a directory newer than mine.
         """
-        mine = self._node.trust.directory.number if self._node.trust.directory else None
         if claimed is not None:
-            self._hold_if_newer(claimed, mine, "newer-directory")
+            self._hold_if_newer(claimed, _newest(self._node.trust, "directory"), "newer-directory")
 
     def _hold_if_newer(self, claimed: int, mine: int | None, code: str) -> None:
         if mine is None or (claimed > mine and (self._patient or claimed <= mine + MAX_AHEAD)):
@@ -150,7 +157,7 @@ class Judge:
         directory = node.trust.directory_at(manifest.directory)
         if rules is None or directory is None:
             raise RuntimeError  # step 14 ran before
-        decider = node.trust.decider_at(rules.number, directory.number, node.now())
+        decider = node.trust.decider_at(rules.number, directory.number, node.now(), decided=manifest.created)
         me = frozenset({self._agency})
         requester = self._requester(unsealed)
         obligations: dict[int, Obligations] = {}
@@ -165,13 +172,13 @@ class Judge:
             )
             stated = unsealed.terms.obligations.get(number, {})
             try:
-                permitted, mine = decider.admits(attributes, self._agency)
+                permitted, mine = decider.admits(attributes, self._agency, cut_off=self._late)
                 # The usual case, in which both gateways read the same rules, is told without joining them.
                 obligations[number] = mine if stated == mine else join_obligations(rules.vocabulary, stated, mine)
             except PolicyError as error:
                 raise SealError("recheck-refused", "terms that the vocabulary does not know") from error
             if not permitted:
-                raise SealError("recheck-refused", "the rules do not share this portion with this agency")
+                raise SealError("recheck-refused", REPLACED if self._late else NOT_SHARED)
         return obligations
 
     def _requester(self, unsealed: Unsealed) -> str | None:
@@ -196,6 +203,11 @@ class Judge:
         return None
 
 
+def _newest(trust: TrustStore, release_type: ReleaseType) -> int | None:
+    head = trust.staged(release_type)
+    return None if head is None else head.number
+
+
 def _parse(part: bytes) -> PortionDocument:
     try:
         return parse_portion_document(part)
@@ -203,9 +215,8 @@ def _parse(part: bytes) -> PortionDocument:
         raise SealError("recheck-refused", f"a portion is not a portion document ({refusal.code})") from refusal
 
 
-def _must_have_been_in_force(created: datetime, successor: Rules | Directory | None) -> None:
-    if successor is not None and successor.created <= created - GRACE:
-        raise SealError("recheck-refused", "decided under a release that had been replaced before")
+def _replaced_before(created: datetime, replaced: datetime | None) -> bool:
+    return replaced is not None and replaced + GRACE <= created
 
 
 def _must_agree(document: PortionDocument, first: PortionDocument, unsealed: Unsealed) -> None:

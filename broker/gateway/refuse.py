@@ -10,12 +10,17 @@ from broker.gateway import owed
 from broker.gateway.core import Node
 from broker.seal import Envelope, SealError
 from broker.store import audit, claims, held
+from broker.trust import TrustError
 
 log = structlog.get_logger()
 
 # A repeat is recognised as long as the longest transit life, and a day more.
 REMEMBER_MS = 31 * 24 * 3_600_000
 ALARMING = frozenset({"equivocation", "recheck-refused"})
+# Nothing honest comes so: somebody signed two things under one number, or repeats what was replaced.
+LIES = frozenset({"equivocation", "fork", "wrong-role", "beat-equivocation", "beat-rollback"})
+# In the tally beside gateways; no gateway's name begins so.
+_OWN_KIND = ":"
 
 
 async def unsigned(node: Node, gateway: str, code: str, step: int = 0) -> None:
@@ -25,6 +30,18 @@ async def unsigned(node: Node, gateway: str, code: str, step: int = 0) -> None:
     if number:
         log.warning("message refused", code=code, step=step, peer=gateway)
         await node.store.write(lambda connection: _record_count(node, connection, gateway, (code, step, number)))
+
+
+async def release(node: Node, what: str, error: TrustError) -> None:
+    """A release, a beat or a report is not believed: counted, alarmed where somebody lied, recorded once a minute."""
+    node.metrics.refused.labels(where=what, code=error.code).inc()
+    if error.code in LIES:
+        node.metrics.alarms.labels(code=error.code).inc()
+    number = node.tally.note(_OWN_KIND + what, error.code, node.now_ms())
+    if number:
+        log.warning("not believed", what=what, code=error.code)
+        kept = (error.code, 0, number)
+        await node.store.write(lambda connection: _record_count(node, connection, _OWN_KIND + what, kept))
 
 
 async def flush(node: Node) -> None:
@@ -42,6 +59,15 @@ async def flush(node: Node) -> None:
 
 def _record_count(node: Node, connection: sqlite3.Connection, gateway: str, counted: tuple[str, int, int]) -> None:
     code, step, number = counted
+    if gateway.startswith(_OWN_KIND):
+        audit.record(
+            connection,
+            agency=next(iter(node.keys)),
+            at=node.now_ms(),
+            event=f"{gateway.removeprefix(_OWN_KIND)} refused",
+            detail={"code": code, "count": number},
+        )
+        return
     audit.record(
         connection,
         agency=next(iter(node.keys)),

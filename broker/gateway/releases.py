@@ -1,4 +1,4 @@
-"""New releases, as they come; and again, when they came too early or the clock was wrong."""
+"""New releases, as they come; and again, when they came too early or the clock was wrong. Staged here, not in force."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 
 import structlog
 
+from broker.gateway import refuse, standing
 from broker.gateway.core import Node
 from broker.trust import Accepted, TrustError
 
@@ -20,43 +21,38 @@ async def run(node: Node) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_trying(node))
         async for raw in node.link.releases():
-            if _offer(node, raw):
-                _retry(node)
+            if await _offer(node, raw):
+                await _retry(node)
 
 
 async def _keep_trying(node: Node) -> None:
     while True:
         await asyncio.sleep(AGAIN_SECONDS)
-        _retry(node)
+        await _retry(node)
 
 
-def _offer(node: Node, raw: bytes) -> bool:
+async def _offer(node: Node, raw: bytes) -> bool:
     """Whether the chain has grown: then another one that is kept may follow."""
     try:
         accepted = node.trust.offer(raw, now=node.now())
     except TrustError as error:
-        _refused(node, error)
+        await refuse.release(node, "release", error)
         return error.code == "release-expired"
     if accepted is not None:
-        _in_force(node, accepted)
+        _staged(node, accepted)
     return accepted is not None
 
 
-def _retry(node: Node) -> None:
+async def _retry(node: Node) -> None:
     again = node.trust.retry(node.now())
     for accepted in again.accepted:
-        _in_force(node, accepted)
+        _staged(node, accepted)
     for error in again.refused:
-        _refused(node, error)
+        await refuse.release(node, "release", error)
 
 
-def _in_force(node: Node, accepted: Accepted) -> None:
-    log.info("release in force", type=accepted.type, number=accepted.number)
-    node.outbox.ring()
-    node.releases.ring()
-    node.held.ring()
-
-
-def _refused(node: Node, error: TrustError) -> None:
-    node.metrics.refused.labels(where="release", code=error.code).inc()
-    log.warning("release refused", code=error.code)
+def _staged(node: Node, accepted: Accepted) -> None:
+    log.info("release staged", type=accepted.type, number=accepted.number)
+    node.standing.staged.ring()
+    # What was decided under it by others can be judged from now on.
+    standing.wake_all(node)

@@ -16,10 +16,11 @@ import structlog
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from broker.gateway import deliver, escalate, housekeeping, outbox, releases, repay
+from broker.gateway import deliver, escalate, housekeeping, outbox, releases, repay, standing
 from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
+from broker.gateway.readiness import Standing
 from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
@@ -32,7 +33,7 @@ from broker.relay.nkeys import Nkey
 from broker.seal import AgencyKeys
 from broker.store import bulletins, sessions
 from broker.store.database import Database
-from broker.trust import GatewayKeys, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
+from broker.trust import GatewayKeys, Pulse, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ COLLECT_AFTER = (20_000, 20, 20)
 # What a gateway does for ever beside answering its adapters.
 LOOPS: Mapping[str, Callable[[Node], Awaitable[None]]] = {
     "releases": releases.run,
+    "standing": standing.run,
     "outbox, urgent": outbox.urgent,
     "outbox, others": outbox.others,
     "deliver": deliver.run,
@@ -99,6 +101,12 @@ def _node(
     store: Database,
 ) -> Node:
     vault = Vault({agency: StorageKeys(settings.keys / "storage" / agency) for agency in settings.agencies})
+    steady = SteadyClock(
+        clock.now,
+        clock.steady,
+        skew=timedelta(seconds=settings.skew_seconds),
+        highest=bulletins.meta(store, "clock"),
+    )
     return Node(
         settings=settings,
         keys=keys,
@@ -116,13 +124,16 @@ def _node(
         ),
         metrics=Metrics(),
         now=clock.now,
-        steady=SteadyClock(
-            clock.now,
-            clock.steady,
-            skew=timedelta(seconds=settings.skew_seconds),
-            highest=bulletins.meta(store, "clock"),
-        ),
+        steady=steady,
+        standing=Standing(pulse=_pulse(trust, steady)),
     )
+
+
+def _pulse(trust: TrustStore, steady: SteadyClock) -> Pulse:
+    """How long ago the last beat was, by a clock that never goes behind what this gateway has seen."""
+    heard = trust.force.heard
+    age = None if heard is None else steady.now() - heard
+    return Pulse(clock.steady, age=age, cut_off=trust.force.cut_off)
 
 
 @contextlib.asynccontextmanager

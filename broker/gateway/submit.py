@@ -113,6 +113,7 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, num
         vocabulary=rules.vocabulary,
         requester=requester,
         references=references,
+        cut_off=node.standing.cut_off,
     )
     return Prepared(
         bulletin=bulletin,
@@ -161,6 +162,8 @@ def _require_audience(node: Node, prepared: Prepared) -> None:
             node.metrics.withheld.labels(rule=rule).inc()
     if prepared.plan.addressees:
         return
+    if node.standing.cut_off:
+        raise ProblemError(503, "cut-off")
     extra = {"withheld": _withheld(prepared.plan), "warnings": list(prepared.plan.warnings)}
     raise ProblemError(422, "nobody-permitted", extra=extra)
 

@@ -7,7 +7,7 @@ import sqlite3
 from typing import Any
 from uuid import UUID
 
-from broker.gateway.clock import text
+from broker.gateway.clock import from_ms, text
 from broker.gateway.core import Node
 from broker.gateway.opened import Content
 from broker.gateway.plan import attributes_of
@@ -136,7 +136,8 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
     if other not in directory.agencies:
         raise ProblemError(422, "unknown-agency", "no such agency in the directory this was decided under")
     record = node.vault.open_words(agency, row["storage_key"], row["record_sealed"], "record", ident.bytes)
-    decider = node.trust.decider_at(rules.number, directory.number, node.now())
+    made = from_ms(row["created"])
+    decider = node.trust.decider_at(rules.number, directory.number, made, decided=made)
     shown = []
     for part in _own_parts(node, row).values():
         document = parse_portion_document(part)

@@ -10,23 +10,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from broker.officer.signers import load_officers
 from broker.ops.clock import now
 from broker.trust import (
+    BEAT_KEY,
+    Ask,
     OfficerKeys,
     Root,
     TrustError,
     TrustStore,
-    load_officer_keys,
     mint_directory,
     mint_root,
     mint_rules,
+    new_beat_keys,
     read_public_entry,
+    write_beat_keys,
 )
 from broker.trust.files import replace_private
 from policy import parse_agencies
 
 
-def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path]) -> dict[str, Any]:
+def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path], ask: Ask) -> dict[str, Any]:
     """Found an exchange: its root and its first rules, signed; returns the fingerprint that members are given.
 
     Raises:
@@ -34,12 +38,14 @@ def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path]) -
     """
     if (releases / "root.cose").exists():
         raise TrustError("root-exists", f"`{releases}` holds an exchange already")
-    signers = _officers(officers)
+    signers = load_officers(officers, ask=ask)
     at = now()
-    root = mint_root(name, signers, created=at)
+    beating = new_beat_keys()
+    root = mint_root(name, signers, beats=[beating.public], created=at)
     store = TrustStore(releases, root.root.fingerprint)
     store.offer(root.sealed, now=at)
     store.offer(_first_rules(rules, root.root, signers), now=at)
+    write_beat_keys(beating, releases / BEAT_KEY, created=at)
     replace_private(releases / "root.txt", (root.root.fingerprint + "\n").encode())
     return {"exchange": name, "root": root.root.fingerprint, "signers": [one.person for one in signers]}
 
@@ -69,7 +75,9 @@ def members(releases: Path, root: str) -> list[dict[str, Any]]:
     ]
 
 
-def add_agency(raw: bytes, *, attributes: Path, releases: Path, root: str, officers: Sequence[Path]) -> dict[str, Any]:
+def add_agency(
+    raw: bytes, *, attributes: Path, releases: Path, root: str, officers: Sequence[Path], ask: Ask
+) -> dict[str, Any]:
     """Sign the next directory with this agency added, or replaced when it is a member already.
 
     Raises:
@@ -86,7 +94,7 @@ def add_agency(raw: bytes, *, attributes: Path, releases: Path, root: str, offic
     before = store.directory
     entries = {**(before.entries if before else {}), entry.agency: entry}
     gateways = {**(before.gateways if before else {}), entry.gateway: nkey}
-    signers = _officers(officers)
+    signers = load_officers(officers, ask=ask)
     at = now()
     minted = mint_directory(
         entries.values(),
@@ -120,7 +128,3 @@ def _agency_of(raw: bytes, known: Any) -> str:
 def _first_rules(folder: Path, root: Root, signers: list[OfficerKeys]) -> bytes:
     vocabulary, rules = ((folder / name).read_text(encoding="utf-8") for name in ("vocabulary.yaml", "rules.yaml"))
     return mint_rules(vocabulary, rules, root=root, previous=None, officers=signers, created=now()).sealed
-
-
-def _officers(paths: Sequence[Path]) -> list[OfficerKeys]:
-    return [load_officer_keys(path) for path in paths]

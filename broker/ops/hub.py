@@ -18,6 +18,8 @@ from typing import Any, Final
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from broker.ops import clock
+from broker.ops.conductor import Conductor
 from broker.relay import (
     EmbeddedServer,
     EmbeddedSettings,
@@ -30,14 +32,14 @@ from broker.relay import (
     load_or_make_hub_keys,
 )
 from broker.seal import nkey_public, nkey_sign
-from broker.trust import TrustError, TrustStore
+from broker.trust import BEAT_KEY, TrustError, TrustStore, load_beat_keys
 from broker.trust.files import replace_private
 
 log = structlog.get_logger()
 
 PREFIX: Final = "TEARLINE_"
-# A new release is in force within seconds; officers wait for longer than that for each other.
-_LOOK_SECONDS: Final = 1.0
+# An emergency has five seconds to be in force and a rollback two; a look costs a few stats of files.
+_LOOK_SECONDS: Final = 0.2
 _PATHS: Final = ("data", "releases", "accounts_file", "relay_certificate", "relay_key", "relay_ca")
 
 
@@ -141,53 +143,85 @@ async def run(settings: HubSettings) -> None:
         loop.add_signal_handler(number, stop.set)
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     trust = TrustStore(settings.releases, settings.root)
-    if trust.directory is None:
+    if trust.staged("directory") is None:
         raise HubError("no-directory", "there is no signed directory in the folder of releases yet")
     keys = load_or_make_hub_keys(settings.data / "hub.json", nkey_of=_nkey)
     tls = _trusted(settings)
     hub = Hub(keys=keys, servers=_servers(settings, keys, tls), replicas=settings.replicas, tls=tls)
+    beating = load_beat_keys(settings.releases / BEAT_KEY)
     async with hub:
-        await hub.start(trust.directory.gateways)
-        log.info("hub ready", gateways=len(trust.directory.gateways), directory=trust.directory.number)
+        await hub.start(_gateways(trust))
+        log.info("hub ready", gateways=len(_gateways(trust)))
+        follower = _Follower(hub, settings, trust)
+        conductor = Conductor(settings.data, hub, beating, now=clock.now)
         async with asyncio.TaskGroup() as group:
-            follower = group.create_task(_follow(hub, settings, trust))
+            tasks = [
+                group.create_task(follower.run()),
+                group.create_task(conductor.run(lambda: follower.trust, lambda: follower.changed)),
+            ]
             await stop.wait()
-            follower.cancel()
+            for task in tasks:
+                task.cancel()
     log.info("hub ended")
 
 
-async def _follow(hub: Hub, settings: HubSettings, trust: TrustStore) -> None:
-    """Publish what is in the folder, then whatever comes; a relay that is away is tried again for ever."""
-    seen: float | None = None
-    applied = trust.directory.number if trust.directory else 0
-    while True:
-        try:
-            changed = _changed(settings.releases)
-            if changed != seen:
-                trust = TrustStore(settings.releases, settings.root)
-                applied = await _apply(hub, trust, applied)
-                await _publish(hub, trust, settings.data / "sealed")
-                seen = changed
-        except (RelayError, TrustError) as error:
-            log.warning("releases not published, trying again", code=error.code)
-        await asyncio.sleep(_LOOK_SECONDS)
+class _Follower:
+    """Publishes what is in the folder, then whatever comes; a relay that is away is tried again for ever."""
+
+    def __init__(self, hub: Hub, settings: HubSettings, trust: TrustStore) -> None:
+        self.trust = trust
+        self.changed = asyncio.Event()
+        self._hub = hub
+        self._settings = settings
+        self._seen: float | None = None
+        self._applied = _newest(trust)
+
+    async def run(self) -> None:
+        while True:
+            try:
+                changed = _changed(self._settings.releases)
+                if changed != self._seen:
+                    self.trust = TrustStore(self._settings.releases, self._settings.root)
+                    await self._apply()
+                    await _publish(self._hub, self.trust, self._settings.data / "sealed")
+                    self._seen = changed
+                    rung, self.changed = self.changed, asyncio.Event()
+                    rung.set()
+            except (RelayError, TrustError) as error:
+                log.warning("releases not published, trying again", code=error.code)
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _apply(self) -> None:
+        """Follow the newest directory, also before it is in force: who joins must be able to connect to get it."""
+        newest = _newest(self.trust)
+        if newest == self._applied:
+            return
+        await self._hub.apply(_gateways(self.trust))
+        self._applied = newest
+        log.info("directory applied", number=newest)
 
 
-async def _apply(hub: Hub, trust: TrustStore, applied: int) -> int:
-    if trust.directory is None or trust.directory.number == applied:
-        return applied
-    await hub.apply(trust.directory.gateways)
-    log.info("directory applied", number=trust.directory.number, gateways=len(trust.directory.gateways))
-    return trust.directory.number
+def _newest(trust: TrustStore) -> int:
+    head = trust.staged("directory")
+    return head.number if head else 0
+
+
+def _gateways(trust: TrustStore) -> Mapping[str, str]:
+    directory = trust.staged_directory
+    return directory.gateways if directory else {}
 
 
 async def _publish(hub: Hub, trust: TrustStore, folder: Path) -> None:
     """Put the root and every release into the stream, in order; what is there already is left alone."""
     await hub.publish_release("root", 1, _sealed(folder / "root-000001", lambda: trust.sealed("root")))
     # Rules before the directory: only both together let a gateway decide, and rules are the larger part of trust.
-    for kind, newest in (("rules", trust.rules), ("directory", trust.directory)):
+    for kind in ("rules", "directory", "trial"):
+        newest = trust.staged(kind)
         for number in range(1, (newest.number if newest else 0) + 1):
-            raw = _sealed(folder / f"{kind}-{number:06d}", lambda kind=kind, number=number: trust.sealed(kind, number))
+            name = f"{kind}-{number:06d}"
+            if newest is not None and number == newest.number and newest.lapses is not None and newest.confirmed:
+                name += "-confirmed"
+            raw = _sealed(folder / name, lambda kind=kind, number=number: trust.sealed(kind, number))
             await hub.publish_release(kind, number, raw)
 
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from broker.relay.lanes import LANES, RELEASES
+from broker.relay.lanes import BEATS, LANES, RELEASES, REPORTS
 from broker.relay.nkeys import user_nkey
-from broker.relay.subjects import gateway_name
+from broker.relay.subjects import gateway_name, report_subject
 
 HUB_ACCOUNT: Final = "HUB"
 SYSTEM_ACCOUNT: Final = "SYS"
@@ -148,16 +148,18 @@ def requests_of(gateway: str) -> list[str]:
     """List the requests of a gateway that are answered once: publishing, and INFO about its own consumers."""
     return [
         f"env.{gateway}.>",
+        report_subject(gateway),
         *[f"$JS.API.CONSUMER.INFO.{stream}.{consumer}" for stream, consumer in _consumers(gateway)],
     ]
 
 
 def streams_of(gateway: str) -> list[str]:
-    """List the requests of a gateway that are answered by many messages: its own pulls, and reading RELEASES."""
+    """List the requests of a gateway that are answered by many messages: its own pulls, RELEASES and REPORTS."""
     return [
         *[f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}" for stream, consumer in _consumers(gateway)],
-        # Exactly this subject, without the `.<subject>` form that takes wildcards; RELEASES is for every member.
+        # Exactly this subject, without the `.<subject>` form that takes wildcards; these are for every member.
         f"$JS.API.DIRECT.GET.{RELEASES}",
+        f"$JS.API.DIRECT.GET.{REPORTS}",
     ]
 
 
@@ -176,7 +178,7 @@ def acks_of(gateway: str) -> list[str]:
 
 
 def _consumers(gateway: str) -> list[tuple[str, str]]:
-    return [*[(lane.stream, lane.consumer(gateway)) for lane in LANES], (RELEASES, gateway)]
+    return [*[(lane.stream, lane.consumer(gateway)) for lane in LANES], (RELEASES, gateway), (BEATS, gateway)]
 
 
 def _exports(gateway: str) -> list[str]:

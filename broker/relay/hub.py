@@ -25,13 +25,14 @@ from nats.js.api import (
 )
 from nats.js.errors import NotFoundError
 
+from broker.relay.batch import by_gateway, read_batch
 from broker.relay.config import MAX_PAYLOAD, Accounts, render_accounts
 from broker.relay.connection import Connection
 from broker.relay.errors import RelayError
 from broker.relay.hubkeys import HubKeys
-from broker.relay.lanes import LANES, RELEASES, STREAMS, StreamName, subjects_of
+from broker.relay.lanes import BEATS, LANES, NEWEST_ONLY, RELEASES, REPORTS, STREAMS, StreamName, subjects_of
 from broker.relay.releases import CHUNK_HEADER, cut
-from broker.relay.subjects import release_subject
+from broker.relay.subjects import BEAT_SUBJECT, release_subject
 
 log = structlog.get_logger()
 
@@ -49,6 +50,8 @@ _MAX_WAITING: Final = 10_000
 # than a gateway has to hold. In memory it has no more of them than its lane's prefetch.
 _MAX_ACK_PENDING: Final = 20_000
 _CONSUMERS_AT_ONCE: Final = 32
+# A beat or a report is some 5 KB, most of it a post-quantum signature.
+_MAX_WORD: Final = 64 * 1024
 _START_WITHIN: Final = 60.0
 
 
@@ -143,6 +146,32 @@ class Hub:
         log.info("release published", subject=subject, chunks=len(chunks))
         return True
 
+    async def beat(self, raw: bytes) -> None:
+        """Put a beat in place of the last one.
+
+        Raises:
+            RelayError: `beat-not-stored`.
+        """
+        try:
+            await (await self._client()).jetstream(timeout=5).publish(BEAT_SUBJECT, raw)
+        except (NatsError, TimeoutError) as error:
+            raise RelayError("beat-not-stored", "the beat was not stored") from error
+
+    async def reports(self, sequence: int) -> tuple[dict[str, bytes], int]:
+        """Return the reports that came at or after a sequence, by gateway, and the next sequence to ask for.
+
+        Raises:
+            RelayError: `reports-unreadable`.
+        """
+        client = await self._client()
+        try:
+            messages, following = await read_batch(
+                client, REPORTS, "report.>", inbox=client.new_inbox(), sequence=sequence
+            )
+        except NatsError as error:
+            raise RelayError("reports-unreadable", "the connection has ended") from error
+        return by_gateway(messages), following
+
     async def waiting(self) -> dict[str, int]:
         """Count the messages stored per stream; empty while the relay is not reachable."""
         if self._connection is None or (client := self._connection.client) is None:
@@ -192,28 +221,28 @@ class Hub:
             ) from error
 
     async def _ensure_stream(self, stream: JetStreamContext, name: StreamName, gateways: Iterable[str]) -> None:
-        releases = name == RELEASES
+        releases, newest = name == RELEASES, name in NEWEST_ONLY
         config = StreamConfig(
             name=name,
             subjects=subjects_of(name, gateways),
-            retention=RetentionPolicy.LIMITS if releases else RetentionPolicy.WORK_QUEUE,
+            retention=RetentionPolicy.LIMITS if releases or newest else RetentionPolicy.WORK_QUEUE,
             storage=StorageType.FILE,
             num_replicas=self._replicas,
             # A full store refuses, and the sender's outbox keeps; it never pushes out what waits.
-            discard=DiscardPolicy.NEW,
+            discard=DiscardPolicy.OLD if newest else DiscardPolicy.NEW,
             # A subject is one sender, one recipient, one precedence: who floods fills only its own.
-            max_msgs_per_subject=-1 if releases else _MAX_WAITING,
-            discard_new_per_subject=not releases,
+            max_msgs_per_subject=1 if newest else -1 if releases else _MAX_WAITING,
+            discard_new_per_subject=not (releases or newest),
             max_consumers=_MAX_CONSUMERS,
-            max_age=0 if releases else _MAX_AGE,
-            max_msg_size=MAX_PAYLOAD,
+            max_age=0 if releases or newest else _MAX_AGE,
+            max_msg_size=_MAX_WORD if newest else MAX_PAYLOAD,
             duplicate_window=_DUPLICATE_WINDOW,
-            allow_msg_ttl=not releases,
-            allow_atomic=True,
+            allow_msg_ttl=not (releases or newest),
+            allow_atomic=not newest,
             # Direct get takes wildcards: on the other streams it would be a way to read what is not one's own.
-            allow_direct=releases,
-            deny_delete=releases,
-            deny_purge=releases,
+            allow_direct=releases or newest,
+            deny_delete=releases or newest,
+            deny_purge=releases or newest,
         )
         try:
             await stream.stream_info(name)
@@ -254,6 +283,10 @@ async def _all(calls: Iterable[Coroutine[object, object, object]]) -> None:
 def _consumers(name: StreamName, gateway: str) -> list[ConsumerConfig]:
     if name == RELEASES:
         return [ConsumerConfig(durable_name=gateway, deliver_policy=DeliverPolicy.NEW, ack_policy=AckPolicy.NONE)]
+    if name == BEATS:
+        return [ConsumerConfig(durable_name=gateway, deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE)]
+    if name == REPORTS:
+        return []
     return [
         ConsumerConfig(
             durable_name=lane.consumer(gateway),

@@ -8,14 +8,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-StreamName: TypeAlias = Literal["HOT", "COLD", "RECEIPTS", "RELEASES"]
+from broker.relay.subjects import BEAT_SUBJECT
+
+StreamName: TypeAlias = Literal["HOT", "COLD", "RECEIPTS", "RELEASES", "BEATS", "REPORTS"]
 
 HOT: Final = "HOT"
 COLD: Final = "COLD"
 RECEIPTS: Final = "RECEIPTS"
 RELEASES: Final = "RELEASES"
+# The last beat of the hub, and the last report of each gateway: one message each, the newest.
+BEATS: Final = "BEATS"
+REPORTS: Final = "REPORTS"
 
-STREAMS: Final[tuple[StreamName, ...]] = (HOT, COLD, RECEIPTS, RELEASES)
+STREAMS: Final[tuple[StreamName, ...]] = (HOT, COLD, RECEIPTS, RELEASES, BEATS, REPORTS)
+#: What every gateway reads from, and nobody deletes from.
+NEWEST_ONLY: Final = (BEATS, REPORTS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +68,10 @@ def subjects_of(stream: StreamName, gateways: Iterable[str]) -> list[str]:
     """
     if stream == RELEASES:
         return ["release.*.*"]
+    if stream == BEATS:
+        return [BEAT_SUBJECT]
+    if stream == REPORTS:
+        return [f"report.{gateway}" for gateway in sorted(gateways) or ["-"]]
     kinds = [kind for lane in LANES if lane.stream == stream for kind in lane.kinds]
     # A stream without subjects would get its own name for one; no gateway is called `-`.
     return [f"env.*.{gateway}.{kind}" for gateway in sorted(gateways) or ["-"] for kind in kinds]
@@ -71,4 +82,4 @@ def stream_of(kind: str) -> StreamName:
     for lane in LANES:
         if kind in lane.kinds:
             return lane.stream
-    return "RELEASES"
+    return RELEASES

@@ -18,10 +18,11 @@ import structlog
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from broker.relay.batch import by_gateway, read_batch
 from broker.relay.config import inbox_prefix
 from broker.relay.connection import Connection
 from broker.relay.errors import RelayError
-from broker.relay.lanes import LANES
+from broker.relay.lanes import LANES, REPORTS
 from broker.relay.nkeys import Nkey
 from broker.relay.publisher import Outcome, Outgoing, Publisher
 from broker.relay.puller import Delivery, Puller
@@ -34,6 +35,7 @@ from broker.relay.subjects import (
     ReleaseSubject,
     gateway_name,
     parse_subject,
+    report_subject,
 )
 
 log = structlog.get_logger()
@@ -112,6 +114,10 @@ class Link:
         self._doorbell = Puller(
             gateway=gateway, stream="RELEASES", consumer=gateway, name="bell", prefetch=4, arrived=self._bell.set
         )
+        self._beats = Puller(
+            gateway=gateway, stream="BEATS", consumer=gateway, name="beat", prefetch=4, arrived=self._beaten
+        )
+        self._beat = asyncio.Event()
         self._connection = Connection(
             servers=servers,
             nkey=nkey,
@@ -209,6 +215,53 @@ class Link:
                         await self._bell.wait()
             sequence = following
 
+    async def beats(self) -> AsyncIterator[bytes]:
+        """Yield the hub's beats for ever, as they come; the last one of before the start among them, or not."""
+        while True:
+            self._beat.clear()
+            while (delivery := self._beats.take()) is not None:
+                yield delivery.payload
+            await self._beat.wait()
+
+    def _beaten(self) -> None:
+        self._beat.set()
+
+    async def report(self, raw: bytes) -> bool:
+        """Say what this gateway has in force, in place of what it said last; False if there is no connection.
+
+        Nobody waits for the relay to have stored it: it is said again soon.
+        """
+        client = self._connection.client
+        if client is None:
+            return False
+        try:
+            await client.publish(report_subject(self._gateway), raw)
+        except NatsError:
+            return False
+        return True
+
+    async def reports(self) -> dict[str, bytes]:
+        """Return the last report of every gateway, by the name it was left under.
+
+        Raises:
+            RelayError: `reports-unreadable`; `disconnected`.
+        """
+        client = self._connection.client
+        if client is None:
+            raise RelayError("disconnected", "there is no connection to the relay")
+        found: dict[str, bytes] = {}
+        sequence = 1
+        try:
+            while True:
+                inbox = self._inbox(f"get.{secrets.token_hex(8)}")
+                messages, following = await read_batch(client, REPORTS, "report.>", inbox=inbox, sequence=sequence)
+                found |= by_gateway(messages)
+                if following == sequence:
+                    return found
+                sequence = following
+        except NatsError as error:
+            raise RelayError("reports-unreadable", "the connection has ended") from error
+
     async def answer(self, ack_subject: str, words: bytes) -> bool:
         """Send an acknowledgement; False if there is no connection to send it over."""
         client = self._connection.client
@@ -260,7 +313,7 @@ class Link:
     async def _draw(self, client: Client) -> None:
         try:
             async with asyncio.TaskGroup() as group:
-                for puller in (*self._pullers, self._doorbell):
+                for puller in (*self._pullers, self._doorbell, self._beats):
                     group.create_task(puller.run(client))
         except* NatsError:
             pass  # the connection has ended

@@ -4,9 +4,7 @@ The bytes are encrypted and signed; neither hub nor relay is trusted with them. 
 on one subject, so that it may be larger than one message; each chunk names the digest of the whole.
 """
 
-import asyncio
 import hashlib
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +14,9 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from broker.relay.batch import read_batch
 from broker.relay.errors import RelayError
+from broker.relay.lanes import RELEASES
 
 log = structlog.get_logger()
 
@@ -24,8 +24,6 @@ CHUNK_BYTES: Final = 512 * 1024
 CHUNK_HEADER: Final = "Tearline-Chunk"
 # A directory of 18,000 agencies is some 90 MB; what a hostile relay can make a gateway hold is bounded by this.
 MAX_RELEASE_BYTES: Final = 256 * 1024 * 1024
-_READ_WITHIN: Final = 10.0
-_READ_MESSAGES: Final = 64
 _CHUNK: Final = re.compile(r"([0-9a-f]{64}) ([0-9]{1,4})/([0-9]{1,4})")
 
 
@@ -92,30 +90,14 @@ class Assembly:
 
 
 async def read_from(client: Client, *, inbox: str, sequence: int) -> tuple[list[Chunk], int]:
-    """Read the next chunks at or after a stream sequence, by a batched direct get; return them and the next sequence.
+    """Read the next chunks at or after a stream sequence; return them and the next sequence.
 
     Raises:
         RelayError: `releases-unreadable` when the server refuses or does not answer.
         NatsError: when the connection has ended.
     """
-    arrived: asyncio.Queue[Msg] = asyncio.Queue()
-    subscription = await client.subscribe(inbox, cb=arrived.put)
-    subscription._pending_bytes_limit = 0  # noqa: SLF001 - bounded by the request
-    try:
-        request = {"seq": sequence, "batch": _READ_MESSAGES, "next_by_subj": "release.>"}
-        await client.publish("$JS.API.DIRECT.GET.RELEASES", json.dumps(request).encode(), reply=inbox)
-        messages: list[Msg] = []
-        async with asyncio.timeout(_READ_WITHIN):
-            while (status := ((message := await arrived.get()).headers or {}).get("Status")) is None:
-                messages.append(message)
-    except TimeoutError as error:
-        raise RelayError("releases-unreadable", "RELEASES does not answer") from error
-    finally:
-        if not client.is_closed:
-            await subscription.unsubscribe()
-    if status not in {"204", "404"}:  # end of batch; nothing at or after this sequence
-        raise RelayError("releases-unreadable", f"RELEASES answers {status}")
-    return list(_chunks(messages)), _after(messages, sequence)
+    messages, following = await read_batch(client, RELEASES, "release.>", inbox=inbox, sequence=sequence)
+    return list(_chunks(messages)), following
 
 
 def _chunks(messages: Iterable[Msg]) -> Iterable[Chunk]:
@@ -125,12 +107,3 @@ def _chunks(messages: Iterable[Msg]) -> Iterable[Chunk]:
             log.warning("message in RELEASES is no release", sequence=(message.headers or {}).get("Nats-Sequence"))
         else:
             yield chunk
-
-
-def _after(messages: list[Msg], sequence: int) -> int:
-    if not messages:
-        return sequence
-    try:
-        return int((messages[-1].headers or {})["Nats-Sequence"]) + 1
-    except (KeyError, ValueError) as error:
-        raise RelayError("releases-unreadable", "RELEASES answers without a sequence") from error

@@ -1,6 +1,6 @@
 """The subject grammar: names to subjects and back (DESIGN 8).
 
-    env.<from>.<to>.<precedence|RECEIPT>        release.<kind>.<number>
+    env.<from>.<to>.<precedence|RECEIPT>        release.<kind>.<number>        beat.now        report.<gateway>
 
 `from` and `to` are gateway names. A subject is a postal address, never an identity: the signature inside is.
 Names are refused, not escaped, so that no dot, wildcard or control character can ever widen an address.
@@ -15,11 +15,12 @@ from broker.relay.errors import RelayError
 GatewayName = NewType("GatewayName", str)
 Precedence: TypeAlias = Literal["FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE"]
 Kind: TypeAlias = Literal["envelope", "receipts"]
-ReleaseType: TypeAlias = Literal["directory", "rules", "root"]
+ReleaseType: TypeAlias = Literal["directory", "rules", "trial", "root"]
 
+BEAT_SUBJECT: Final = "beat.now"
 RECEIPT: Final = "RECEIPT"
 PRECEDENCES: Final[tuple[Precedence, ...]] = ("FLASH", "IMMEDIATE", "PRIORITY", "ROUTINE")
-RELEASE_TYPES: Final[tuple[ReleaseType, ...]] = ("directory", "rules", "root")
+RELEASE_TYPES: Final[tuple[ReleaseType, ...]] = ("directory", "rules", "trial", "root")
 
 # A DNS label: also safe as a consumer name, an account name and a file name. 63 is the label limit (RFC 1035 §2.3.4).
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
@@ -75,10 +76,15 @@ def receipt_subject(sender: str, recipient: str) -> str:
 def release_subject(kind: str, number: int) -> str:
     """Address a release. Numbers start at 1."""
     if kind not in RELEASE_TYPES:
-        raise RelayError("bad-release", "a release is of type directory, rules or root")
+        raise RelayError("bad-release", "a release is of type directory, rules, trial or root")
     if not _NUMBER.fullmatch(str(number)):
         raise RelayError("bad-release", "a release number is a positive integer")
     return f"release.{kind}.{number}"
+
+
+def report_subject(gateway: str) -> str:
+    """Where a gateway says which releases it has in force."""
+    return f"report.{gateway_name(gateway)}"
 
 
 def parse_subject(subject: str) -> EnvelopeSubject | ReleaseSubject:

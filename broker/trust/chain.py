@@ -29,7 +29,7 @@ from broker.trust.root import Root, read_root
 _ROOT_FILE: Final = "root.cose"
 _MARKS_FILE: Final = "marks.json"
 _LOCK_FILE: Final = ".lock"
-_RELEASE_FILE: Final = re.compile(r"(directory|rules)-([0-9]{6,})\.cose")
+_RELEASE_FILE: Final = re.compile(r"(directory|rules|trial)-([0-9]{6,})\.cose")
 
 
 class Chains:
@@ -38,8 +38,8 @@ class Chains:
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self._folder = folder
         self._fingerprint = fingerprint
-        self._hashes: dict[ReleaseType, list[bytes]] = {"directory": [], "rules": []}
-        self._heads: dict[ReleaseType, Release | None] = {"directory": None, "rules": None}
+        self._hashes: dict[ReleaseType, list[bytes]] = {name: [] for name in TYPES}
+        self._heads: dict[ReleaseType, Release | None] = dict.fromkeys(TYPES)
         self.root: Root | None = None
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._open()
@@ -72,6 +72,14 @@ class Chains:
             replace_private(path, document)
             self._took(release)
             self._write_marks()
+
+    def confirm(self, document: bytes, release: Release) -> None:
+        """Keep a second officer's signature on a release that is known; durable when this returns."""
+        with self._writing():
+            replace_private(self._path(release.type, release.number), document)
+        head = self._heads[release.type]
+        if head is not None and head.number == release.number:
+            self._heads[release.type] = release
 
     def read(self, release_type: ReleaseType, number: int) -> Release | None:
         """Return a release that was accepted before, verified again; None when there is none of that number.

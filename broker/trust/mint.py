@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from broker.seal import cbor, encrypt_release, sign_document
+from broker.seal import PublicKey, cbor, encrypt_release, sign_document
 from broker.trust.directory import Directory, Entry, directory_content, read_directory
 from broker.trust.errors import TrustError
-from broker.trust.keys import OfficerKeys
-from broker.trust.release import Release, ReleaseType, read_release, release_payload
+from broker.trust.officers import OfficerKeys
+from broker.trust.release import FIRST, Conditions, Release, ReleaseType, read_release, release_payload
 from broker.trust.root import ROOT_CONTEXT, Officer, Root, read_root, root_payload
 from broker.trust.rules import Rules, read_rules, rules_content
 from policy import PolicyError, Vocabulary, check_agency
@@ -45,15 +45,20 @@ class Minted:
 
 
 def mint_root(
-    name: str, officers: Sequence[OfficerKeys], *, created: datetime, expires: datetime | None = None
+    name: str,
+    officers: Sequence[OfficerKeys],
+    *,
+    beats: Sequence[tuple[PublicKey, ...]],
+    created: datetime,
+    expires: datetime | None = None,
 ) -> MintedRoot:
-    """Found an exchange: every officer signs who the officers are.
+    """Found an exchange: every officer signs who the officers are, and which key (or two) beats.
 
     Raises:
         TrustError: `root-invalid`, for instance with officers of one agency only.
     """
     listed = [Officer(person=keys.person, agency=keys.agency, signing=keys.signing.public) for keys in officers]
-    payload = root_payload(name, listed, created=created, expires=expires or created + ROOT_VALID)
+    payload = root_payload(name, listed, beats, created=created, expires=expires or created + ROOT_VALID)
     document = sign_document(payload, [keys.signing for keys in officers], ROOT_CONTEXT)
     root = read_root(document, expected=None)
     return MintedRoot(root=root, document=document, sealed=encrypt_release(root.fingerprint, document))
@@ -68,14 +73,17 @@ def mint_release(
     officers: Sequence[OfficerKeys],
     created: datetime,
     expires: datetime,
+    conditions: Conditions = FIRST,
 ) -> Minted:
     """Sign the release after `previous` (None for the first).
 
     Raises:
         TrustError: `too-few-persons`, `too-few-agencies`, `bad-signature` (an officer who is not in the root),
-            `directory-invalid`, `rules-invalid`.
+            `no-preview`, `directory-invalid`, `rules-invalid`.
     """
-    payload = release_payload(release_type, content, root=root, previous=previous, created=created, expires=expires)
+    payload = release_payload(
+        release_type, content, root=root, previous=previous, created=created, expires=expires, conditions=conditions
+    )
     document = sign_document(payload, [keys.signing for keys in officers], release_type)
     release = read_release(document, root)
     if release_type == "directory":
@@ -95,6 +103,7 @@ def mint_directory(
     created: datetime,
     expires: datetime | None = None,
     vocabulary: Vocabulary | None = None,
+    conditions: Conditions = FIRST,
 ) -> Minted:
     """Sign the next directory: all of its entries, and every gateway's NATS public key.
 
@@ -118,6 +127,7 @@ def mint_directory(
         officers=officers,
         created=created,
         expires=expires or created + DIRECTORY_VALID,
+        conditions=conditions,
     )
 
 
@@ -131,6 +141,7 @@ def mint_rules(
     created: datetime,
     expires: datetime | None = None,
     floor: int = 0,
+    conditions: Conditions = FIRST,
 ) -> Minted:
     """Sign the next rules.
 
@@ -145,4 +156,5 @@ def mint_rules(
         officers=officers,
         created=created,
         expires=expires or created + RULES_VALID,
+        conditions=conditions,
     )

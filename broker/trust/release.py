@@ -1,31 +1,48 @@
-"""One release of the directory or the rules: numbered, chained by hash, and signed by two persons of two agencies.
+"""One release of the directory, the rules or a trial of rules: numbered, chained by hash, signed by two persons.
+
+The two are of different agencies, and what they sign names the preview that they saw. One officer alone may sign an
+*emergency*: a release of the rules that says when it lapses (`broker.trust.emergency` says what it may contain).
 
 Pure: what a release says and whether it may follow another. Keeping them is the `TrustStore`'s.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Literal, TypeAlias, cast
+from datetime import UTC, datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
-from broker.seal import SealError, cbor, fingerprint, unverified_payload, verify_document
+from broker.seal import SealError, cbor, fingerprint, unverified_payload
 from broker.seal.document import MAX_DOCUMENT
+from broker.trust.endorsement import endorsers, split
 from broker.trust.errors import TrustError
-from broker.trust.root import THRESHOLD, Root
+from broker.trust.root import THRESHOLD, Officer, Root
 
-ReleaseType: TypeAlias = Literal["directory", "rules"]
+ReleaseType: TypeAlias = Literal["directory", "rules", "trial"]
 
 RELEASE_FORMAT: Final = "tearline release/1"
-TYPES: Final = ("directory", "rules")
-#: What the first release of a chain names as its predecessor.
+TYPES: Final[tuple[ReleaseType, ...]] = ("directory", "rules", "trial")
+#: What the first release of a chain names as its predecessor, and as its preview: there was nothing to compare with.
 NO_HASH: Final = bytes(32)
-_FIELDS: Final = 8
+#: An emergency ends by itself unless a second officer signs it, too.
+EMERGENCY_VALID: Final = timedelta(hours=24)
+ALL: Final = 100
+_FIELDS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """A verified release. `hash` is the SHA-256 of its signed bytes, what manifests and successors name."""
+    """A verified release.
+
+    Attributes:
+        hash: SHA-256 of its signed bytes, what manifests, beats and successors name.
+        preview: SHA-256 of the preview that its signers saw.
+        quorum: how many in a hundred of the gateways must be ready before it comes into force.
+        basis: number of the earlier release that it repeats (a rollback) or adds to (an emergency); 0 otherwise.
+        lapses: when an emergency ends unless it is confirmed; None for every other release.
+        confirmed: two persons of two agencies signed it.
+    """
 
     type: ReleaseType
     number: int
@@ -35,6 +52,29 @@ class Release:
     content: cbor.Cbor
     hash: bytes
     signers: tuple[str, ...]
+    preview: bytes
+    quorum: int
+    basis: int
+    lapses: datetime | None
+    confirmed: bool
+
+    def lapsed(self, at: datetime) -> bool:
+        """Tell whether it was an emergency that nobody confirmed in time."""
+        return not self.confirmed and self.lapses is not None and self.lapses <= at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """What officers sign beside the content; the meanings are those of `Release`'s attributes."""
+
+    preview: bytes = NO_HASH
+    quorum: int = ALL
+    basis: int = 0
+    lapses: datetime | None = None
+
+
+#: Of the first release of a chain.
+FIRST: Final = Conditions()
 
 
 def release_payload(
@@ -45,6 +85,7 @@ def release_payload(
     previous: Release | None,
     created: datetime,
     expires: datetime,
+    conditions: Conditions,
 ) -> bytes:
     """Return the bytes that officers sign for the release after `previous`."""
     return cbor.encode(
@@ -57,6 +98,10 @@ def release_payload(
             6: int(expires.timestamp()),
             7: root.fingerprint,
             8: content,
+            9: conditions.preview,
+            10: conditions.quorum,
+            11: conditions.basis,
+            12: 0 if conditions.lapses is None else int(conditions.lapses.timestamp()),
         }
     )
 
@@ -66,30 +111,32 @@ def read_release(document: bytes, root: Root) -> Release:
 
     1. It is a signed document at all.
     2. Its type is a release's, so that the signatures can be checked for that purpose and no other. Read by hand: the
-       payload is decoded only after step 4.
-    3. Every signature belongs to an officer of this root and verifies.
-    4. The signers are at least two persons of at least two agencies.
-    5. Its fields are complete, and it belongs to this root.
+       payload is decoded only after step 3.
+    3. Every signature and every endorsement belongs to an officer of this root and verifies.
+    4. Its fields are complete, and it belongs to this root.
+    5. The signers are at least two persons of at least two agencies; one is enough for an emergency of the rules.
+    6. Only a first release has no preview.
 
     Raises:
-        TrustError: `not-a-release`, `bad-signature`, `too-few-persons`, `too-few-agencies`, `other-exchange`.
+        TrustError: `not-a-release`, `bad-signature`, `wrong-role`, `other-endorsement`, `other-exchange`,
+            `too-few-persons`, `too-few-agencies`, `no-preview`.
     """
     try:
-        payload = unverified_payload(document)  # 1
+        signed, endorsements = split(document)
+        payload = unverified_payload(signed)  # 1
     except SealError as error:
         raise TrustError("not-a-release", "not a signed document") from error
     release_type = _type(payload)  # 2
-    try:
-        payload, names = verify_document(document, root.keyring(), release_type)  # 3
-    except SealError as error:
-        raise TrustError("bad-signature", f"a signature does not verify ({error.code})") from error
-    officers = root.signers(names)
-    persons = {officer.person for officer in officers}
-    if len(persons) < THRESHOLD:  # 4
-        raise TrustError("too-few-persons", f"{len(persons)} of {THRESHOLD} persons signed")
-    if len({officer.agency for officer in officers}) < THRESHOLD:
+    payload, names = root.verify(signed, release_type)  # 3
+    officers = (*root.signers(names), *endorsers(endorsements, release_type, payload, root))
+    release = _read(payload, root, officers)  # 4
+    if release.lapses is None and not release.confirmed:  # 5
+        if len(release.signers) < THRESHOLD:
+            raise TrustError("too-few-persons", f"{len(release.signers)} of {THRESHOLD} persons signed")
         raise TrustError("too-few-agencies", "the persons who signed are of one agency")
-    return _read(payload, root, tuple(sorted(persons)))  # 5
+    if release.number > 1 and release.preview == NO_HASH:  # 6
+        raise TrustError("no-preview", "nobody saw a preview of this release")
+    return release
 
 
 def check_follows(release: Release, head: Release | None) -> None:
@@ -121,35 +168,59 @@ def _type(payload: bytes) -> ReleaseType:
         raise TrustError("not-a-release", "not a release of this version") from error
     if release_type not in TYPES:
         raise TrustError("not-a-release", "not a release of this version")
-    return cast("ReleaseType", release_type)
+    return release_type
 
 
-def _read(payload: bytes, root: Root, signers: tuple[str, ...]) -> Release:
+def _read(payload: bytes, root: Root, officers: tuple[Officer, ...]) -> Release:
     """Decode what the signers vouch for."""
     try:
         fields = cbor.decode(payload, limit=MAX_DOCUMENT, code="document-shape")
     except SealError as error:
         raise TrustError("not-a-release", "not strict CBOR") from error
     match fields:
-        case {3: int(number), 4: bytes(previous), 5: int(created), 6: int(expires), 7: str(origin), 8: content}:
+        case {
+            3: int(number), 4: bytes(previous), 5: int(created), 6: int(expires), 7: str(origin), 8: content,
+            9: bytes(preview), 10: int(quorum), 11: int(basis), 12: int(lapses),
+        }:  # fmt: skip
             pass
         case _:
             raise TrustError("not-a-release", "a field is missing or of another type")
-    if len(fields) != _FIELDS or number < 1 or len(previous) != len(NO_HASH):
+    if len(fields) != _FIELDS or number < 1 or len(previous) != len(NO_HASH) or len(preview) != len(NO_HASH):
         raise TrustError("not-a-release", "a field is surplus or out of range")
+    if not 0 < quorum <= ALL or not 0 <= basis < number:
+        raise TrustError("not-a-release", "the quorum or the basis is out of range")
     if origin != root.fingerprint:
         raise TrustError("other-exchange", "the release belongs to another exchange")
-    try:
-        times = datetime.fromtimestamp(created, tz=UTC), datetime.fromtimestamp(expires, tz=UTC)
-    except (OverflowError, ValueError, OSError) as error:
-        raise TrustError("not-a-release", "no such time") from error
+    release_type: ReleaseType = fields[2]
+    made, ends = _time(created), _time(expires)
+    if lapses and not (release_type == "rules" and basis and made < _time(lapses) <= made + EMERGENCY_VALID):
+        raise TrustError("not-a-release", "an emergency adds to rules and lapses within a day")
     return Release(
-        type=cast("ReleaseType", fields[2]),
+        type=release_type,
         number=number,
         previous=previous,
-        created=times[0],
-        expires=times[1],
+        created=made,
+        expires=ends,
         content=content,
         hash=bytes.fromhex(fingerprint(payload).partition(":")[2]),
-        signers=signers,
+        signers=tuple(sorted({officer.person for officer in officers})),
+        preview=preview,
+        quorum=quorum,
+        basis=basis,
+        lapses=_time(lapses) if lapses else None,
+        confirmed=enough(officers),
     )
+
+
+def enough(officers: Iterable[Officer]) -> bool:
+    """Tell whether these are two persons of two agencies; two keys of one person are one person."""
+    signed = list(officers)
+    persons, agencies = {one.person for one in signed}, {one.agency for one in signed}
+    return len(persons) >= THRESHOLD and len(agencies) >= THRESHOLD
+
+
+def _time(seconds: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, tz=UTC)
+    except (OverflowError, ValueError, OSError) as error:
+        raise TrustError("not-a-release", "no such time") from error

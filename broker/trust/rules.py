@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,8 @@ class Rules:
     """A verified release of the rules.
 
     `floor` is the oldest release that a receiver still accepts bulletins from: a narrowing release raises it, so that
-    a gateway that has not heard of it cannot go on sharing by the old one.
+    a gateway that has not heard of it cannot go on sharing by the old one. `files` is the SHA-256 of both texts: a
+    rollback has the same under another number.
     """
 
     number: int
@@ -32,6 +34,7 @@ class Rules:
     vocabulary_text: str
     rules_text: str
     floor: int
+    files: bytes
     release: Release
 
 
@@ -68,5 +71,6 @@ def read_rules(release: Release) -> Rules:
         vocabulary_text=vocabulary_text,
         rules_text=rules_text,
         floor=floor,
+        files=hashlib.sha256(cbor.encode([vocabulary_text, rules_text])).digest(),
         release=release,
     )

@@ -1,46 +1,55 @@
-"""The releases a gateway trusts: takes what the relay brings, keeps what verifies, and says what is in force."""
+"""The releases a gateway trusts: takes what the relay brings, keeps what verifies, and says what is in force.
+
+A release that was accepted is *staged*; a beat puts it *in force* (`activate`). Officers and the hub keep such a folder
+too and only ever look at what is staged.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from broker.seal import AgencyPublic, SealError, decrypt_release, encrypt_release, fingerprint, unverified_payload
+from broker.trust.activation import Activation
+from broker.trust.basis import check_basis, check_directory_basis
+from broker.trust.beat import SKEW, Beat, read_beat
 from broker.trust.chain import Chains
+from broker.trust.deciders import Deciders
 from broker.trust.directory import Directory, read_directory
+from broker.trust.endorsement import split
 from broker.trust.errors import TrustError
+from broker.trust.force import Force
 from broker.trust.release import Release, ReleaseType, check_follows, read_release
 from broker.trust.root import Root, read_root
 from broker.trust.rules import Rules, read_rules
 from broker.trust.waiting import PASSING, Waiting
-from policy import Decider, compile_rules
+from policy import Decider
 
-#: DESIGN 7: how far clocks may differ.
-SKEW: Final = timedelta(minutes=5)
 #: Deciders and past releases kept in memory: those in force, and those that bulletins still under way name.
 _KEPT: Final = 8
 
 _Key = TypeVar("_Key")
 _Held = TypeVar("_Held")
-AcceptedType: TypeAlias = Literal["root", "directory", "rules"]
+AcceptedType: TypeAlias = Literal["root", "directory", "rules", "trial"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepted:
-    """What `offer` put in force."""
+    """What `offer` staged. `confirmed`: nothing new but the second signature of an emergency."""
 
     type: AcceptedType
     number: int
     hash: bytes
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retried:
-    """What `retry` put in force, and what it refused for good."""
+    """What `retry` staged, and what it refused for good."""
 
     accepted: tuple[Accepted, ...]
     refused: tuple[TrustError, ...]
@@ -49,8 +58,9 @@ class Retried:
 class TrustStore:
     """The verified releases of one exchange, on disk and in memory.
 
-    Everything it returns was signed by two persons of two agencies. What is newest in the chain is in force, also
-    when it has expired: then nothing is decided any more (`decider`), rather than by what was replaced.
+    Everything it returns was signed by two persons of two agencies (an emergency by one). `rules` and `directory` are
+    in force, also when they have expired: then nothing is decided any more (`decider`), rather than by what was
+    replaced. `staged` is the newest of a chain, in force or not.
 
     Args:
         folder: where accepted releases are kept.
@@ -65,27 +75,48 @@ class TrustStore:
         self._chains = Chains(folder, root_fingerprint)
         self._directories: OrderedDict[int, Directory] = OrderedDict()
         self._rules: OrderedDict[int, Rules] = OrderedDict()
-        self._deciders: OrderedDict[tuple[int, int], Decider] = OrderedDict()
         self._waiting = Waiting()
-        head = self._chains.head
-        self.directory: Directory | None = self.directory_at(newest.number) if (newest := head("directory")) else None
-        self.rules: Rules | None = self.rules_at(newest.number) if (newest := head("rules")) else None
+        self.deciders = Deciders()
+        self.activation = Activation(folder, self._chains)
+        self.directory: Directory | None = None
+        self.rules: Rules | None = None
+        self._take_up()
 
     @property
     def root(self) -> Root | None:
         return self._chains.root
 
+    def staged(self, release_type: ReleaseType) -> Release | None:
+        """Return the newest release of a chain that was accepted, in force or not."""
+        return self._chains.head(release_type)
+
+    @property
+    def staged_rules(self) -> Rules | None:
+        head = self._chains.head("rules")
+        return None if head is None else self.rules_at(head.number)
+
+    @property
+    def staged_directory(self) -> Directory | None:
+        head = self._chains.head("directory")
+        return None if head is None else self.directory_at(head.number)
+
+    def trial(self, now: datetime) -> Rules | None:
+        """Return the rules that are on trial: they decide beside those in force and deliver nothing."""
+        head = self._chains.head("trial")
+        return None if head is None or head.expires <= now else read_rules(head)
+
     def offer(self, raw: bytes, *, now: datetime) -> Accepted | None:
-        """Take a release as it lies in the stream (encrypted); return what came into force, None for a known one.
+        """Take a release as it lies in the stream (encrypted); return what was staged, None for a known one.
 
         1. It opens under this exchange's key.
         2. A root is the one whose fingerprint was given.
         3. The root has not expired; signatures, persons and agencies are enough (`read_release`).
-        4. A known release changes nothing; another one of a known number is an alarm.
+        4. A known release changes nothing but that a second officer may confirm an emergency; another one of a known
+           number is an alarm.
         5. It is the very next one.
         6. It was not made in the future.
-        7. What it says is well-formed.
-        8. It is kept, durably; and only then in force.
+        7. What it says is well-formed; a rollback repeats its basis, an emergency only adds never rules to it.
+        8. It is kept, durably.
         9. It has not expired. An expired one is kept, because its successor follows it, and refused.
 
         One that is refused for a reason that passes (`waiting.PASSING`) is kept for `retry`.
@@ -112,7 +143,7 @@ class TrustStore:
     def retry(self, now: datetime) -> Retried:
         """Offer again what was refused for a reason that may have passed: after each acceptance, and from time to time.
 
-        Each acceptance may be what another one waited for, so this goes on until nothing more comes into force.
+        Each acceptance may be what another one waited for, so this goes on until nothing more is staged.
         """
         accepted: list[Accepted] = []
         refused: list[TrustError] = []
@@ -134,49 +165,108 @@ class TrustStore:
         return Retried(accepted=tuple(accepted), refused=tuple(refused))
 
     def _take(self, raw: bytes, now: datetime) -> Accepted | None:
-        try:
-            document = decrypt_release(self._fingerprint, raw)  # 1
-        except SealError as error:
-            raise TrustError("other-exchange", "it does not open under this exchange's root") from error
+        document = self._opened(raw)  # 1
         if self._is_root(document):  # 2
             return self._take_root(document)
         root = self._require_root(now)  # 3
         release = read_release(document, root)
         if self._chains.knows(release):  # 4
-            return None
+            return self._confirm(document, release)
         if self._chains.contradicts(release):
             raise TrustError("equivocation", f"{release.type} {release.number} exists twice, with different content")
         check_follows(release, self._chains.head(release.type))  # 5
         if release.created > now + SKEW:  # 6
             raise TrustError("release-from-the-future", f"{release.type} {release.number} was made after now")
-        read = read_directory(release) if release.type == "directory" else read_rules(release)  # 7
+        read = self._read_new(release)  # 7
         self._chains.append(document, release)  # 8
         if isinstance(read, Directory):
-            self.directory = _keep(self._directories, read.number, read)
-        else:
-            self.rules = _keep(self._rules, read.number, read)
+            _keep(self._directories, read.number, read)
+        elif release.type == "rules":
+            _keep(self._rules, read.number, read)
         if release.expires <= now:  # 9
             raise TrustError("release-expired", f"{release.type} {release.number} has expired")
         return Accepted(type=release.type, number=release.number, hash=release.hash)
 
+    def _read_new(self, release: Release) -> Rules | Directory:
+        if release.type == "directory":
+            return check_directory_basis(read_directory(release), self.directory_at(release.basis))
+        rules = read_rules(release)
+        if release.type == "rules" and release.basis:
+            basis = self.rules_at(release.basis)
+            check_basis(rules, basis, None if basis is None else self.effective(basis, release.created))
+        return rules
+
+    def _confirm(self, document: bytes, release: Release) -> Accepted | None:
+        known = self._chains.read(release.type, release.number)
+        if known is None or known.confirmed or not release.confirmed:
+            return None
+        self._chains.confirm(document, release)
+        rules = _keep(self._rules, release.number, read_rules(release))
+        if self.rules is not None and self.rules.number == release.number:
+            self.rules = rules
+        return Accepted(type=release.type, number=release.number, hash=release.hash, confirmed=True)
+
+    def activate(self, raw: bytes, *, now: datetime) -> Beat | None:
+        """Take a beat as it comes from the relay (encrypted); return it when it is believed, None for the last one.
+
+        1. It opens under this exchange's key, and the root's beat key signed it for now (`read_beat`).
+        2. It is newer than the last one that was believed.
+        3. It names nothing older than what is in force, here or at others.
+        4. It names releases that are staged here. One that is not may come: then `activation.pending` is tried again.
+        5. They are the very ones, and have not expired.
+        6. What is in force is on disk; and only then decided by.
+
+        Raises:
+            TrustError: with the code of the step: those of `read_beat`, `beat-replayed`, `beat-rollback`,
+                `beat-unstaged`, `beat-equivocation`, `release-expired`; what is in force has not changed.
+        """
+        beat = read_beat(self._opened(raw), self._require_root(now), now=now)  # 1
+        if not self.activation.believe(beat, raw, now=now):  # 2 to 6
+            return None
+        self._take_up()
+        return beat
+
+    @property
+    def force(self) -> Force:
+        """What is in force, since when, and when that was last confirmed."""
+        return self.activation.force
+
+    def _take_up(self) -> None:
+        """Decide by these from now on: the pair changes between two decisions, never within one."""
+        force = self.activation.force
+        self.rules = self.rules_at(force.rules[0]) if force.rules else None
+        self.directory = self.directory_at(force.directory[0]) if force.directory else None
+
     def directory_at(self, number: int) -> Directory | None:
-        """Return a past or present directory; None when it was never accepted here."""
+        """Return a past, present or staged directory; None when it was never accepted here."""
         return _recall(self._directories, number, lambda: self._read("directory", number, read_directory))
 
     def rules_at(self, number: int) -> Rules | None:
-        """Return past or present rules; None when they were never accepted here."""
+        """Return past, present or staged rules; None when they were never accepted here."""
         return _recall(self._rules, number, lambda: self._read("rules", number, read_rules))
+
+    def effective(self, rules: Rules, at: datetime) -> Rules:
+        """Return what these rules come to at a moment: themselves, or what an emergency added to, once it lapsed."""
+        while rules.release.lapsed(at):
+            basis = self.rules_at(rules.release.basis)
+            if basis is None:
+                raise TrustError("unknown-release", "the basis of an emergency was never accepted here")
+            rules = basis
+        return rules
 
     def signer(self, agency: str) -> AgencyPublic:
         """Return an agency's keys by the newest directory, whatever release a message names: a revocation counts now.
+
+        Also before that directory is in force: what two officers revoked is believed by nobody who has heard of it.
 
         Raises:
             TrustError: `no-directory`.
             UnknownAgencyError: it is not in the newest directory.
         """
-        if self.directory is None:
+        newest = self.staged_directory
+        if newest is None:
             raise TrustError("no-directory", "no directory has been accepted yet")
-        return self.directory.signer(agency)
+        return newest.signer(agency)
 
     def decider(self, now: datetime) -> Decider:
         """Return the rules in force over the directory in force.
@@ -187,30 +277,26 @@ class TrustStore:
         """
         self._require_root(now)
         if self.rules is None:
-            raise TrustError("no-rules", "no rules have been accepted yet")
+            raise TrustError("no-rules", "no rules are in force yet")
         if self.directory is None:
-            raise TrustError("no-directory", "no directory has been accepted yet")
+            raise TrustError("no-directory", "no directory is in force yet")
         for release in (self.rules.release, self.directory.release):
             if release.expires <= now:
                 raise TrustError("release-expired", f"{release.type} {release.number} has expired")
-        return self.decider_at(self.rules.number, self.directory.number, now)
+        return self.deciders.get(self.effective(self.rules, now), self.directory, now)
 
-    def decider_at(self, rules: int, directory: int, now: datetime) -> Decider:
-        """Return some rules over some directory, as they stand at `now`; compiled once, re-folded at a date boundary.
+    def decider_at(self, rules: int, directory: int, now: datetime, *, decided: datetime) -> Decider:
+        """Return some rules over some directory, with agreements as they stand at `now`.
+
+        `decided`: when the bulletin was decided, by which a lapsed emergency is told from one that still counted.
 
         Raises:
             TrustError: `unknown-release`.
         """
-        key = (rules, directory)
-        decider = self._deciders.get(key)
-        if decider is None:
-            known_rules, known_directory = self.rules_at(rules), self.directory_at(directory)
-            if known_rules is None or known_directory is None:
-                raise TrustError("unknown-release", "a release was never accepted here")
-            decider = compile_rules(known_rules.ruleset, known_rules.vocabulary, known_directory.agencies, at=now)
-        elif not _still(decider, now):
-            decider = decider.at(now)
-        return _keep(self._deciders, key, decider)
+        known_rules, known_directory = self.rules_at(rules), self.directory_at(directory)
+        if known_rules is None or known_directory is None:
+            raise TrustError("unknown-release", "a release was never accepted here")
+        return self.deciders.get(self.effective(known_rules, decided), known_directory, now)
 
     def sealed(self, release_type: AcceptedType, number: int = 1) -> bytes:
         """Return the root or an accepted release as it travels: what a hub or an officer publishes again.
@@ -227,9 +313,15 @@ class TrustStore:
             raise TrustError("unknown-release", f"{release_type} {number} was never accepted here")
         return encrypt_release(self._fingerprint, self._chains.document(release_type, number))
 
+    def _opened(self, raw: bytes) -> bytes:
+        try:
+            return decrypt_release(self._fingerprint, raw)
+        except SealError as error:
+            raise TrustError("other-exchange", "it does not open under this exchange's root") from error
+
     def _is_root(self, document: bytes) -> bool:
         try:
-            return fingerprint(unverified_payload(document)) == self._fingerprint
+            return fingerprint(unverified_payload(split(document)[0])) == self._fingerprint
         except SealError as error:
             raise TrustError("not-a-release", "not a signed document") from error
 
@@ -251,12 +343,6 @@ class TrustStore:
     def _read(self, release_type: ReleaseType, number: int, read: Callable[[Release], _Held]) -> _Held | None:
         release = self._chains.read(release_type, number)
         return None if release is None else read(release)
-
-
-def _still(decider: Decider, now: datetime) -> bool:
-    """Tell whether a decider's dates hold at `now`; a clock that went back needs its own folding, too."""
-    boundary = decider.valid_until
-    return (boundary is None or now < boundary) and (decider.moment is None or decider.moment <= now)
 
 
 def _keep(kept: OrderedDict[_Key, _Held], key: _Key, held: _Held) -> _Held:

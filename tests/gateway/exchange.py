@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -21,18 +22,22 @@ from broker.gateway.tokens import SCOPES, create
 from broker.relay import EmbeddedServer, Hub, Nkey, load_or_make_hub_keys
 from broker.seal import AgencyKeys, nkey_public, nkey_sign
 from broker.trust import (
+    Conditions,
     Directory,
     Entry,
     GatewayKeys,
     MintedRoot,
     Rules,
     TrustStore,
+    make_beat,
     mint_directory,
     mint_root,
     mint_rules,
     new_agency_keys,
+    new_beat_keys,
     new_gateway_keys,
     new_officer_keys,
+    next_sequence,
     write_agency_keys,
     write_gateway_keys,
 )
@@ -145,6 +150,7 @@ class Exchange:
     desks: dict[str, Desk] = field(default_factory=dict)
     stops: dict[str, AsyncExitStack] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    sequence: int = 0
     retry_seconds: list[float] = field(default_factory=lambda: [1.0])
 
     async def start(self, *gateways: str) -> None:
@@ -155,7 +161,10 @@ class Exchange:
             new_officer_keys("director-b", "il-fusion"),
             new_officer_keys("agent-c", "jttf-chicago"),
         ]
-        self.root: MintedRoot = mint_root("test exchange", self.officers, created=now - timedelta(minutes=1))
+        self.beating = new_beat_keys()
+        self.root: MintedRoot = mint_root(
+            "test exchange", self.officers, beats=[self.beating.public], created=now - timedelta(minutes=1)
+        )
         for gateway, agencies in GATEWAYS.items():
             self.gateway_keys[gateway] = new_gateway_keys(gateway)
             write_gateway_keys(self.gateway_keys[gateway], self._keys(gateway) / f"{gateway}.nkey.json", created=now)
@@ -198,29 +207,54 @@ class Exchange:
             entries,
             {name: keys.public for name, keys in self.gateway_keys.items()},
             root=self.root.root,
-            previous=self.authority.directory,
+            previous=self.authority.staged_directory,
             officers=self.officers[:2],
             created=clock(),
+            conditions=self._conditions(self.authority.staged_directory),
         )
         self.authority.offer(minted.sealed, now=clock())
         await self.hub.publish_release("directory", minted.release.number, minted.sealed)
-        assert self.authority.directory is not None
-        return self.authority.directory
+        await self.put_in_force()
+        assert self.authority.staged_directory is not None
+        return self.authority.staged_directory
 
     async def release_rules(self, text: str, *, floor: int = 0) -> Rules:
         minted = mint_rules(
             self.vocabulary_text,
             text,
             root=self.root.root,
-            previous=self.authority.rules,
+            previous=self.authority.staged_rules,
             officers=self.officers[:2],
             created=clock(),
             floor=floor,
+            conditions=self._conditions(self.authority.staged_rules),
         )
         self.authority.offer(minted.sealed, now=clock())
         await self.hub.publish_release("rules", minted.release.number, minted.sealed)
-        assert self.authority.rules is not None
-        return self.authority.rules
+        await self.put_in_force()
+        assert self.authority.staged_rules is not None
+        return self.authority.staged_rules
+
+    @staticmethod
+    def _conditions(previous: Rules | Directory | None) -> Conditions:
+        return Conditions(preview=hashlib.sha256(b"a preview").digest() if previous else bytes(32))
+
+    async def put_in_force(self) -> None:
+        """Beats the newest of both at once, as a hub does whose gateways are all ready."""
+        rules, directory = self.authority.staged_rules, self.authority.staged_directory
+        if rules is None or directory is None:
+            return
+        self.sequence = next_sequence(self.sequence, clock())
+        await self.hub.beat(
+            make_beat(
+                self.beating,
+                root=self.root.root.fingerprint,
+                sequence=self.sequence,
+                issued=clock(),
+                rules=(rules.number, rules.hash),
+                directory=(directory.number, directory.hash),
+            )
+        )
 
     def settings(self, gateway: str, **changes: Any) -> Settings:
         port = self.ports.setdefault(gateway, free_port())

@@ -11,6 +11,7 @@ from typing import Any
 from broker.seal import encrypt_release, sign_document
 from broker.trust import (
     AgencyKeys,
+    Conditions,
     Directory,
     Entry,
     GatewayKeys,
@@ -19,12 +20,16 @@ from broker.trust import (
     OfficerKeys,
     Root,
     Rules,
+    TrustStore,
+    make_beat,
     mint_directory,
     mint_root,
     mint_rules,
     new_agency_keys,
+    new_beat_keys,
     new_gateway_keys,
     new_officer_keys,
+    next_sequence,
 )
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -65,14 +70,21 @@ AVERY_AGAIN = officer("avery", "il-state-police", "again")
 STRANGER = officer("mallory", "north-il-fusion")
 
 
+#: The hub's key that beats, and one of a hub of another exchange.
+BEATING = new_beat_keys(random=seeded("beat"))
+STRANGE_BEATING = new_beat_keys(random=seeded("strange beat"))
+#: What the officers saw before they signed; gateways only insist that there was something.
+PREVIEW = hashlib.sha256(b"a preview").digest()
+
+
 @functools.cache
 def founded() -> MintedRoot:
-    return mint_root("example", [AVERY, BLAKE, CASEY, AVERY_AGAIN], created=NOW)
+    return mint_root("example", [AVERY, BLAKE, CASEY, AVERY_AGAIN], beats=[BEATING.public], created=NOW)
 
 
 @functools.cache
 def other_exchange() -> MintedRoot:
-    return mint_root("another", [AVERY, BLAKE], created=NOW)
+    return mint_root("another", [AVERY, BLAKE], beats=[STRANGE_BEATING.public], created=NOW)
 
 
 def root() -> Root:
@@ -108,6 +120,7 @@ def directory(
     of: Root | None = None,
     created: datetime = NOW,
     expires: datetime | None = None,
+    **conditions: Any,
 ) -> Minted:
     return mint_directory(
         listed or entries(),
@@ -117,6 +130,7 @@ def directory(
         officers=officers,
         created=created,
         expires=expires,
+        conditions=conditions_of(previous, **conditions),
     )
 
 
@@ -128,6 +142,7 @@ def rules(
     created: datetime = NOW,
     expires: datetime | None = None,
     floor: int = 0,
+    **conditions: Any,
 ) -> Minted:
     return mint_rules(
         VOCABULARY,
@@ -138,7 +153,35 @@ def rules(
         created=created,
         expires=expires,
         floor=floor,
+        conditions=conditions_of(previous, **conditions),
     )
+
+
+def conditions_of(previous: Rules | Directory | None, **given: Any) -> Conditions:
+    return Conditions(**{"preview": PREVIEW if previous else bytes(32), **given})
+
+
+def beat_of(
+    rules: Minted | Rules, directory: Minted | Directory, *, at: datetime = NOW, sequence: int = 0, keys: Any = BEATING
+) -> bytes:
+    """A beat as the hub sends it, naming these two."""
+    named = [(one.release.number, one.release.hash) for one in (rules, directory)]
+    return make_beat(
+        keys,
+        root=root().fingerprint,
+        sequence=sequence or next_sequence(0, at),
+        issued=at,
+        rules=named[0],
+        directory=named[1],
+    )
+
+
+def put_in_force(store: TrustStore, *, at: datetime = NOW) -> None:
+    """Let the hub beat what is staged."""
+    assert store.staged_rules is not None
+    assert store.staged_directory is not None
+    sequence = next_sequence(store.force.sequence, at)
+    store.activate(beat_of(store.staged_rules, store.staged_directory, at=at, sequence=sequence), now=at)
 
 
 def forged(payload: bytes, officers: Sequence[OfficerKeys], context: str) -> bytes:

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from broker.trust import TrustError, TrustStore
-from tests.trust.exchange import NOW, directory, founded, root, rules
+from tests.trust.exchange import NOW, directory, founded, put_in_force, root, rules
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
     store = TrustStore(folder, root().fingerprint)
     for minted in (founded(), directory(), rules()):
         store.offer(minted.sealed, now=NOW)
-    store.offer(rules(store.rules).sealed, now=NOW)
+    store.offer(rules(store.staged_rules).sealed, now=NOW)
     return folder
 
 
@@ -31,11 +31,14 @@ def damage(folder: pathlib.Path) -> str:
 
 def test_what_was_accepted_is_in_force_after_a_restart(folder: pathlib.Path) -> None:
     store = reopened(folder)
-    assert store.rules is not None
-    assert store.directory is not None
-    assert (store.rules.number, store.directory.number) == (2, 1)
+    assert store.staged_rules is not None
+    assert store.staged_directory is not None
+    assert (store.staged_rules.number, store.staged_directory.number) == (2, 1)
     assert store.rules_at(1) is not None
-    assert store.decider(NOW) is not None
+    put_in_force(store)
+    again = reopened(folder)
+    assert (again.rules, again.directory) == (store.rules, store.directory)
+    assert again.decider(NOW) is not None
 
 
 def test_the_stream_is_read_again_from_its_beginning(folder: pathlib.Path) -> None:
@@ -57,21 +60,21 @@ def test_a_crash_while_writing_leaves_the_release_before(folder: pathlib.Path) -
     (folder / ".rules-000003.cose.77.tmp").write_bytes(b"half a rel")
     (folder / ".marks.json.77.tmp").write_bytes(b"{")
     store = reopened(folder)
-    assert store.rules is not None
-    assert store.rules.number == 2
-    store.offer(rules(store.rules).sealed, now=NOW)
+    assert store.staged_rules is not None
+    assert store.staged_rules.number == 2
+    store.offer(rules(store.staged_rules).sealed, now=NOW)
     assert not list(folder.glob(".*.tmp"))
 
 
 def test_a_crash_between_release_and_marks_leaves_the_new_release_whole(folder: pathlib.Path) -> None:
     marks = (folder / "marks.json").read_bytes()
     store = reopened(folder)
-    third = rules(store.rules)
+    third = rules(store.staged_rules)
     store.offer(third.sealed, now=NOW)
     (folder / "marks.json").write_bytes(marks)
     again = reopened(folder)
-    assert again.rules is not None
-    assert again.rules.hash == third.release.hash
+    assert again.staged_rules is not None
+    assert again.staged_rules.hash == third.release.hash
     assert again.offer(third.sealed, now=NOW) is None
 
 
@@ -86,8 +89,8 @@ def test_a_crash_at_every_rename_leaves_one_whole_release(
 
     for survived in range(2):
         store = reopened(folder)
-        assert store.rules is not None
-        before = store.rules.number
+        assert store.staged_rules is not None
+        before = store.staged_rules.number
         left = [survived]
 
         def dies(self: pathlib.Path, target: pathlib.Path, left: list[int] = left) -> pathlib.Path:
@@ -96,31 +99,31 @@ def test_a_crash_at_every_rename_leaves_one_whole_release(
             left[0] -= 1
             return rename(self, target)
 
-        minted = rules(store.rules)
+        minted = rules(store.staged_rules)
         monkeypatch.setattr(pathlib.Path, "replace", dies)
         with pytest.raises(DeathError):
             store.offer(minted.sealed, now=NOW)
         monkeypatch.setattr(pathlib.Path, "replace", rename)
         after = reopened(folder)
-        assert after.rules is not None
-        assert after.rules.number == before + survived
+        assert after.staged_rules is not None
+        assert after.staged_rules.number == before + survived
         assert (after.offer(minted.sealed, now=NOW) is None) == (survived == 1)
 
 
 def test_two_processes_add_to_one_folder(folder: pathlib.Path) -> None:
     """An officer adds what the hub follows: neither takes the other's release back, and one number has one content."""
     hub, desk, late = reopened(folder), reopened(folder), reopened(folder)
-    third = rules(desk.rules)
+    third = rules(desk.staged_rules)
     desk.offer(third.sealed, now=NOW)
-    hub.offer(directory(hub.directory).sealed, now=NOW)
+    hub.offer(directory(hub.staged_directory).sealed, now=NOW)
     with pytest.raises(TrustError) as refused:
-        late.offer(rules(late.rules, floor=1).sealed, now=NOW)
+        late.offer(rules(late.staged_rules, floor=1).sealed, now=NOW)
     assert refused.value.code == "equivocation"
     assert late.offer(third.sealed, now=NOW) is not None
     after = reopened(folder)
-    assert after.rules is not None
-    assert after.directory is not None
-    assert (after.rules.number, after.directory.number) == (3, 2)
+    assert after.staged_rules is not None
+    assert after.staged_directory is not None
+    assert (after.staged_rules.number, after.staged_directory.number) == (3, 2)
     (folder / "rules-000003.cose").unlink()
     assert damage(folder) == "store-damaged"
 
@@ -185,6 +188,6 @@ def test_a_release_is_on_disk_before_it_is_in_force(folder: pathlib.Path, monkey
     synced: list[int] = []
     fsync = os.fsync
     monkeypatch.setattr(os, "fsync", lambda number: (synced.append(number), fsync(number))[1])
-    store.offer(rules(store.rules).sealed, now=NOW)
+    store.offer(rules(store.staged_rules).sealed, now=NOW)
     # File and folder of the release, then file and folder of the marks.
     assert len(synced) == 4

@@ -20,7 +20,7 @@ def chain(tmp_path: pathlib.Path) -> list[bytes]:
     for raw in sealed:
         maker.offer(raw, now=NOW)
     for _ in range(3):
-        minted = rules(maker.rules)
+        minted = rules(maker.staged_rules)
         maker.offer(minted.sealed, now=NOW)
         sealed.append(minted.sealed)
     return sealed
@@ -38,7 +38,10 @@ def code(store: TrustStore, raw: bytes, **clock: timedelta) -> str:
 
 
 def in_force(store: TrustStore) -> tuple[int, int]:
-    return (store.directory.number if store.directory else 0, store.rules.number if store.rules else 0)
+    return (
+        store.staged_directory.number if store.staged_directory else 0,
+        store.staged_rules.number if store.staged_rules else 0,
+    )
 
 
 def test_a_relay_that_delivers_three_two_one(empty: TrustStore, chain: list[bytes]) -> None:

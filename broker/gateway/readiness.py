@@ -1,0 +1,95 @@
+"""What this gateway is ready for: the newest staged releases, compiled, their cases run against its own directory."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from broker.gateway.bells import Bell
+from broker.trust import Directory, Pulse, Rules, TrustStore
+from broker.trust.beat import Named
+from policy import Decider, compile_rules, run_cases
+from policy.probe import fingerprint
+
+#: Codes that a report names; they never name a case.
+CASES_FAILED = "cases-failed"
+INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """The newest pair that could be in force here, what it comes to, and what keeps a newer one from being ready."""
+
+    rules: Named | None = None
+    directory: Named | None = None
+    probe: bytes = b""
+    trouble: str = INCOMPLETE
+    failing: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """Where a gateway stands between two beats. `changing` is held while a pair is compiled or put in force."""
+
+    pulse: Pulse
+    readiness: Readiness = field(default_factory=Readiness)
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    staged: Bell = field(default_factory=Bell)
+    report: Bell = field(default_factory=Bell)
+    silent: bool = False
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether only what cannot wait, or harms nobody, goes out."""
+        return self.pulse.hearing == "cut off"
+
+
+async def assess(trust: TrustStore, now: datetime) -> Readiness:
+    """Compile what is staged and run its cases, beside the loop that decides.
+
+    Rules are tried over the directory in force, a directory under the rules in force: each may come into force without
+    the other. Before anything is in force they are tried together.
+    """
+    rules, directory = trust.staged_rules, trust.staged_directory
+    if rules is None or directory is None:
+        return Readiness()
+    failing: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    if trust.rules is None or trust.rules.number < rules.number:
+        failing = await _failing(trust, rules, trust.directory or directory, now)
+    if trust.directory is None or trust.directory.number < directory.number:
+        others = await _failing(trust, trust.rules or rules, directory, now)
+    ready_rules = trust.rules if failing else rules
+    ready_directory = trust.directory if others else directory
+    probe = b""
+    if ready_rules is not None and ready_directory is not None:
+        decider = await _decider(trust, ready_rules, ready_directory, now)
+        moment = max(ready_rules.created, ready_directory.created)  # as `broker.trust.probes` does
+        probe = await asyncio.to_thread(lambda: fingerprint(decider.at(moment)))
+    return Readiness(
+        rules=_named(ready_rules),
+        directory=_named(ready_directory),
+        probe=probe,
+        trouble=CASES_FAILED if failing or others else "",
+        failing=tuple(dict.fromkeys((*failing, *others))),
+    )
+
+
+async def _failing(trust: TrustStore, rules: Rules, directory: Directory, now: datetime) -> tuple[str, ...]:
+    """The cases that fail; those about agencies that are no members yet wait for them."""
+    await _decider(trust, rules, directory, now)
+    results = await asyncio.to_thread(run_cases, rules.ruleset, rules.vocabulary, directory.agencies)
+    return tuple(result.name for result in results if result.failed)
+
+
+async def _decider(trust: TrustStore, rules: Rules, directory: Directory, now: datetime) -> Decider:
+    rules = trust.effective(rules, now)
+    if trust.deciders.compiled(rules, directory):
+        return trust.deciders.get(rules, directory, now)
+    made = await asyncio.to_thread(compile_rules, rules.ruleset, rules.vocabulary, directory.agencies, at=now)
+    return trust.deciders.keep(rules, directory, made)
+
+
+def _named(release: Rules | Directory | None) -> Named | None:
+    return None if release is None else (release.number, release.hash)

@@ -1,0 +1,152 @@
+"""Where this gateway stands: what it has in force, what it is ready for, and how long it has heard nothing.
+
+Releases are staged by `releases`; here they are made ready, put in force when the hub beats, and told to the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from broker.gateway import refuse
+from broker.gateway.bells import wait
+from broker.gateway.core import Node
+from broker.gateway.readiness import assess
+from broker.relay.errors import RelayError
+from broker.trust import Report, TrustError, make_report, read_report
+from broker.trust.conduct import in_force_elsewhere
+from broker.trust.force import FORCE_TYPES
+
+log = structlog.get_logger()
+
+#: A report is said again with every beat's period, so that what got lost is missed no longer.
+REPORT_SECONDS = 30.0
+#: How often the silence is measured; the alarm comes at two minutes.
+WATCH_SECONDS = 5.0
+
+
+async def run(node: Node) -> None:
+    """Takes beats, makes ready what is staged, says so, and watches the silence; for ever."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_beats(node))
+        group.create_task(_make_ready(node))
+        group.create_task(_report(node))
+        group.create_task(_watch(node))
+
+
+async def _beats(node: Node) -> None:
+    async for raw in node.link.beats():
+        await beat(node, raw)
+
+
+async def beat(node: Node, raw: bytes) -> None:
+    """Believes a beat or records why not. What it names is compiled first: nothing waits for that afterwards."""
+    async with node.standing.changing:
+        before = node.trust.force
+        if before.sequence == 0:
+            await _ask_others(node)
+        try:
+            believed = node.trust.activate(raw, now=node.now())
+        except TrustError as error:
+            await refuse.release(node, "beat", error)
+            return
+        if believed is None:
+            return
+        node.standing.pulse.beat()
+        node.standing.silent = False
+    if (before.rules, before.directory) != (believed.rules, believed.directory):
+        log.info("in force", rules=believed.rules[0], directory=believed.directory[0])
+        wake_all(node)
+        node.standing.staged.ring()
+
+
+def wake_all(node: Node) -> None:
+    """Whatever waits for a release looks again."""
+    node.outbox.ring()
+    node.releases.ring()
+    node.held.ring()
+
+
+async def _make_ready(node: Node) -> None:
+    while True:
+        bell = node.standing.staged.listen()
+        async with node.standing.changing:
+            node.standing.readiness = await assess(node.trust, node.now())
+        if node.standing.readiness.failing:
+            log.warning("cases fail here", cases=len(node.standing.readiness.failing))
+        node.standing.report.ring()
+        # A beat may have named it before it came.
+        if (pending := node.trust.activation.pending) is not None:
+            await beat(node, pending)
+        await bell.wait()
+
+
+async def _report(node: Node) -> None:
+    while True:
+        bell = node.standing.report.listen()
+        await node.link.wait_connected()
+        await node.link.report(_own_report(node))
+        await wait(bell, REPORT_SECONDS)
+
+
+def _own_report(node: Node) -> bytes:
+    agency = min(node.keys)
+    force, ready = node.trust.force, node.standing.readiness
+    since = [max(moments.values()) for name in FORCE_TYPES if (moments := force.since[name])]
+    report = Report(
+        gateway=node.settings.name,
+        agency=agency,
+        at=node.now(),
+        rules=force.rules,
+        directory=force.directory,
+        since=max(since, default=None),
+        ready_rules=ready.rules,
+        ready_directory=ready.directory,
+        probe=ready.probe,
+        trouble=ready.trouble,
+    )
+    return make_report(report, node.keys[agency].signing, root=node.settings.root)
+
+
+async def reports(node: Node) -> dict[str, Report]:
+    """The verified last word of every gateway, this one's own among them.
+
+    Raises:
+        RelayError: the relay cannot be asked.
+    """
+    found: dict[str, Report] = {}
+    for gateway, raw in (await node.link.reports()).items():
+        try:
+            report = read_report(raw, node.signer_at, root=node.settings.root, now=node.now())
+        except TrustError as error:
+            await refuse.release(node, "report", error)
+            continue
+        if report.gateway == gateway:
+            found[gateway] = report
+    return found
+
+
+async def _ask_others(node: Node) -> None:
+    """A gateway without any state, new or wiped, hears what others have in force: it starts with nothing older."""
+    try:
+        known = await reports(node)
+    except RelayError as error:
+        log.warning("others cannot be asked what is in force", code=error.code)
+        return
+    for name in FORCE_TYPES:
+        node.trust.activation.seen_elsewhere(name, in_force_elsewhere(name, known, own=node.settings.name))
+
+
+async def _watch(node: Node) -> None:
+    while True:
+        hearing = node.standing.pulse.hearing
+        if hearing != "fresh" and not node.standing.silent:
+            node.standing.silent = True
+            node.metrics.alarms.labels(code="no-beat").inc()
+            log.error("nothing heard of what is in force", seconds=int(node.standing.pulse.age.total_seconds()))
+        if hearing == "cut off" and not node.trust.force.cut_off:
+            node.trust.activation.cut_off()
+            node.metrics.alarms.labels(code="cut-off").inc()
+            log.error("cut off: only always rules, CLEAR and GREEN go out")
+        await asyncio.sleep(WATCH_SECONDS)
