@@ -14,16 +14,18 @@ def parse_agencies(text: str, vocabulary: Vocabulary, *, source: str) -> Mapping
     """Read a directory of agencies and their attributes.
 
     Raises:
-        PolicyError: on an unknown attribute or value; what is left out stays unknown.
+        PolicyError: on an unknown attribute or value, one fault of each agency; what is left out stays unknown.
     """
     read = Reading(source)
     agencies: dict[str, Attributes] = {}
     for key, value in read.document(text).entries.values():
-        if not is_agency_id(key.text):
-            read.refuse("agency-id", f"'{key.text}' is not an agency id (lower-case words and hyphens)", key.line)
-        agencies[key.text] = parse_attributes(
-            read, value, vocabulary.agency, vocabulary.indexes, what="a property of an agency"
-        )
+        with read.apart():
+            if not is_agency_id(key.text):
+                read.refuse("agency-id", f"'{key.text}' is not an agency id (lower-case words and hyphens)", key.line)
+            agencies[key.text] = parse_attributes(
+                read, value, vocabulary.agency, vocabulary.indexes, what="a property of an agency"
+            )
+    read.settle()
     return MappingProxyType(agencies)
 
 

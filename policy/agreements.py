@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 
 from policy.errors import PolicyError
+from policy.hints import for_date
 from policy.reading import Reading
 from policy.strict_yaml import Text
 from policy.truth import Truth
@@ -74,7 +75,8 @@ def _moment(read: Reading, text: Text) -> tuple[datetime, bool]:
     whole_day = _DATE.fullmatch(text.text) is not None
     moment = _parsed(text.text) if whole_day or _MINUTE.fullmatch(text.text) else None
     if moment is None:
-        read.refuse("not-a-date", f"'{text.text}' is not a date; write 2026-12-31 or 2026-12-31T18:00Z", text.line)
+        written = "write 2026-12-31 or 2026-12-31T18:00Z"
+        read.refuse("not-a-date", f"'{text.text}' is not a date; {written}{for_date(text.text)}", text.line)
     return moment, whole_day
 
 

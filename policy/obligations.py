@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from policy.errors import PolicyError, not_one_of
+from policy.hints import for_duration
 from policy.reading import Reading
 from policy.strict_yaml import Node, Text
 from policy.vocabulary import Obligation, Vocabulary
@@ -50,7 +51,8 @@ def _ranked(read: Reading, text: Text, kind: Obligation) -> str:
 def _duration(read: Reading, text: Text) -> int:
     match = _DURATION.fullmatch(text.text)
     if match is None:
-        read.refuse("not-a-duration", f"'{text.text}' is not a duration; write for example '30 minutes'", text.line)
+        written = "write a whole number and seconds, minutes, hours, days, weeks or years, such as '30 minutes'"
+        read.refuse("not-a-duration", f"'{text.text}' is not a duration; {written}{for_duration(text.text)}", text.line)
     return int(match[1]) * _SECONDS[match[2]]
 
 

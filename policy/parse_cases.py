@@ -1,17 +1,23 @@
 """Reads the cases of a rules file, and the attributes that cases and agency records are written with."""
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from policy.agreements import parse_start
+from policy.hints import for_id, for_value
 from policy.obligations import Obligations, parse_obligations
 from policy.reading import Reading
 from policy.rules import Case, Rule
-from policy.strict_yaml import Node, Text
+from policy.strict_yaml import Fields, Items, Node, Text
 from policy.vocabulary import Attributes, Property, Value, Vocabulary, is_agency_id
 
 _REQUIRED = ("test", "bulletin")
 _OPTIONAL = ("at", "reaches exactly", "reaches nobody because of", "with", "tearline reaches", "withheld from")
+# What people write where a list of agencies belongs; as ids they would quietly wait for such a member for ever.
+_NOT_AN_AGENCY = ("nobody", "none", "no-one", "everyone", "everybody", "all", "anyone")
+_WHOSE_DUTIES = "'with' of a case says whose duties: {springfield-pd: {onward: own agency}}"
+_BY_WHICH_RULES = "'withheld from' of a case says by which never rules: {peoria-pd: [R10]}"
 VERSION = "version"
 TEARLINE = "tearline"
 
@@ -25,10 +31,11 @@ def parse_cases(read: Reading, node: Node, vocabulary: Vocabulary, rules: Sequen
     nevers = sorted(rule.id for rule in rules if rule.effect == "never")
     cases: dict[str, Case] = {}
     for item in read.items(node, "'tests'").items:
-        case = _case(read, item, vocabulary, nevers)
-        if case.name in cases:
-            read.refuse("duplicate-case", f"two cases are named '{case.name}'", case.line)
-        cases[case.name] = case
+        with read.apart():
+            case = _case(read, item, vocabulary, nevers)
+            if case.name in cases:
+                read.refuse("duplicate-case", f"two cases are named '{case.name}'", case.line)
+            cases[case.name] = case
     return tuple(cases.values())
 
 
@@ -64,7 +71,13 @@ def _agencies(read: Reading, node: Node | None, what: str) -> frozenset[str] | N
     """Agencies named by a case; the empty list is 'nobody', the one place where it has a meaning."""
     if node is None:
         return None
-    return frozenset(_agency(read, text) for text in read.texts(node, what, empty=True))
+    texts = read.texts(node, what, empty=True)
+    for text in texts:
+        if text.text in _NOT_AN_AGENCY:
+            read.refuse(
+                "agency-id", f"'{text.text}' is not an agency id; a case lists agencies, [] is nobody", text.line
+            )
+    return frozenset(_agency(read, text) for text in texts)
 
 
 def _agency(read: Reading, text: Text) -> str:
@@ -75,17 +88,30 @@ def _agency(read: Reading, text: Text) -> str:
 
 def _nevers(read: Reading, node: Node, nevers: Collection[str]) -> frozenset[str]:
     texts = read.texts(node, "the list of never rules")
-    return frozenset(read.one_of(text, "the id of a never rule", nevers, code="unknown-rule") for text in texts)
+    return frozenset(
+        read.one_of(text, "the id of a never rule", nevers, code="unknown-rule", hint=partial(for_id, known=nevers))
+        for text in texts
+    )
 
 
 def _expected(read: Reading, node: Node, vocabulary: Vocabulary) -> Mapping[str, Obligations]:
-    entries = read.fields(node, "'with'").entries.values()
-    return MappingProxyType({_agency(read, key): parse_obligations(read, value, vocabulary) for key, value in entries})
+    expected: dict[str, Obligations] = {}
+    for key, value in _by_agency(read, node, _WHOSE_DUTIES):
+        if not isinstance(value, Fields):
+            read.refuse("not-a-mapping", _WHOSE_DUTIES, value.line)
+        expected[_agency(read, key)] = parse_obligations(read, value, vocabulary)
+    return MappingProxyType(expected)
 
 
 def _withheld(read: Reading, node: Node, nevers: Collection[str]) -> Mapping[str, frozenset[str]]:
-    entries = read.fields(node, "'withheld from'").entries.values()
+    entries = _by_agency(read, node, _BY_WHICH_RULES)
     return MappingProxyType({_agency(read, key): _nevers(read, value, nevers) for key, value in entries})
+
+
+def _by_agency(read: Reading, node: Node, wanted: str) -> list[tuple[Text, Node]]:
+    if not isinstance(node, Fields):
+        read.refuse("not-a-mapping", wanted, node.line)
+    return list(read.fields(node, "a list by agency").entries.values())
 
 
 def parse_attributes(
@@ -107,8 +133,10 @@ def parse_attributes(
         single = key.text in properties and properties[key.text].kind != "set of"
         values = properties[key.text].values if key.text in properties else lookups[key.text]
         texts = (read.text(value, f"'{key.text}'"),) if single else read.texts(value, f"'{key.text}'", empty=True)
+        typed = properties.get(key.text)
+        meant = partial(for_value, known=typed, in_list=isinstance(value, Items)) if typed is not None else None
         for text in texts if values is not None else ():
-            read.one_of(text, f"a value of {key.text}", values or ())
+            read.one_of(text, f"a value of {key.text}", values or (), hint=meant)
         if isinstance(value, Text) and (key.text not in properties or single):
             attributes[key.text] = value.text
         else:

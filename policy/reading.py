@@ -1,17 +1,43 @@
 """Typed reads from a strict YAML tree, so that every parser of this room refuses in the same words."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from policy.errors import PolicyError, not_one_of
 from policy.strict_yaml import Fields, Items, Node, Text, load
 
+# Who has made more mistakes than this wants to mend these first.
+_FAULTS_AT_MOST = 50
+
 
 class Reading:
-    """One text being parsed: knows its source for every error."""
+    """One text being parsed: knows its source for every error, and collects the faults of parts that stand apart."""
 
     def __init__(self, source: str) -> None:
         self.source = source
+        self._faults: list[PolicyError] = []
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A part of the text that is refused by itself: the rest is still looked at, until `settle`."""
+        try:
+            yield
+        except PolicyError as fault:
+            self._faults.append(fault)
+            if len(self._faults) >= _FAULTS_AT_MOST:
+                self.settle()
+
+    def settle(self) -> None:
+        """Refuse the text for all faults so far.
+
+        Raises:
+            PolicyError: the first one in the text, with the others as `more`.
+        """
+        if self._faults:
+            first, *others = sorted(self._faults, key=lambda fault: fault.line or 0)
+            first.more = tuple(others)
+            raise first
 
     def document(self, text: str) -> Fields:
         return self.fields(load(text, source=self.source), "the file")
@@ -22,9 +48,10 @@ class Reading:
     def fields(self, node: Node, what: str) -> Fields:
         """A mapping with at least one entry."""
         if not isinstance(node, Fields):
-            self.refuse("not-a-mapping", f"{what} must be written as 'name: value' lines", node.line)
+            but = " without '-'" if isinstance(node, Items) else ""
+            self.refuse("not-a-mapping", f"{what} must be written as 'name: value' lines{but}", node.line)
         if not node.entries:
-            self.refuse("empty", f"{what} is empty", node.line)
+            self.refuse("empty", f"{what} is empty: write a line or remove it", node.line)
         return node
 
     def known(self, node: Node, what: str, *, required: Collection[str], optional: Collection[str]) -> dict[str, Node]:
@@ -41,13 +68,14 @@ class Reading:
 
     def text(self, node: Node, what: str) -> Text:
         if not isinstance(node, Text):
-            self.refuse("not-text", f"{what} must be a single value", node.line)
+            written = "a list" if isinstance(node, Items) else "lines"
+            self.refuse("not-text", f"{what} must be a single value, not {written}", node.line)
         return node
 
     def items(self, node: Node, what: str) -> Items:
         """A list with at least one item."""
         if not isinstance(node, Items):
-            self.refuse("not-a-list", f"{what} must be a list", node.line)
+            self.refuse("not-a-list", f"{what} must be a list, each item after '- '", node.line)
         if not node.items:
             self.refuse("empty", f"{what} is an empty list, which means nothing here", node.line)
         return node
@@ -66,7 +94,16 @@ class Reading:
             seen.add(text.text)
         return texts
 
-    def one_of(self, text: Text, what: str, known: Collection[str], *, code: str = "unknown-value") -> str:
+    def one_of(
+        self,
+        text: Text,
+        what: str,
+        known: Collection[str],
+        *,
+        code: str = "unknown-value",
+        hint: Callable[[str], str] | None = None,
+    ) -> str:
+        """A word out of `known`; `hint` in place of the nearest word, where more is known of what people write."""
         if text.text not in known:
-            self.refuse(code, not_one_of(text.text, what, known), text.line)
+            self.refuse(code, not_one_of(text.text, what, known, hint(text.text) if hint else None), text.line)
         return text.text

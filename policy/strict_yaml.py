@@ -13,6 +13,7 @@ from typing import NoReturn
 import yaml
 
 from policy.errors import PolicyError
+from policy.yaml_help import explain_slip
 
 # A directory of 18,000 agencies is about 6 MB; nothing legitimate is larger.
 MAX_TEXT = 16 * 1024 * 1024
@@ -63,16 +64,25 @@ def load(text: str, *, source: str, loader: type = _LOADER) -> Node:
     try:
         return _Reader(yaml.parse(text, Loader=loader), source).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else None
-        if error.problem == _LIBYAML_TOO_DEEP:
-            raise PolicyError("too-deep", f"nested deeper than {MAX_DEPTH} levels", source=source, line=line) from error
-        raise PolicyError(
-            "not-yaml", f"not YAML: {error.problem or error.context}", source=source, line=line
-        ) from error
+        raise _not_yaml(error, text, source) from error
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         # PyYAML's escapes reach chr() unchecked: "\UFFFFFFFF" is a ValueError there, a scanner error in libyaml.
-        raise PolicyError("not-yaml", "not YAML", source=source) from error
+        raise PolicyError(
+            "not-yaml", "this cannot be read: an escape in quotes names no character", source=source
+        ) from error
+
+
+def _not_yaml(error: yaml.MarkedYAMLError, text: str, source: str) -> PolicyError:
+    mark = error.problem_mark or error.context_mark
+    line = mark.line + 1 if mark is not None else None
+    if error.problem == _LIBYAML_TOO_DEEP:
+        return PolicyError("too-deep", f"nested deeper than {MAX_DEPTH} levels", source=source, line=line)
+    opened = error.context_mark.line + 1 if error.context_mark is not None else None
+    slip = explain_slip(text, line, context=error.context or "", context_line=opened) if line is not None else None
+    if slip is not None:
+        return PolicyError("not-yaml", slip[0], source=source, line=slip[1])
+    told = f"this cannot be read ({error.problem or error.context}): look at colons, quotes and columns here and above"
+    return PolicyError("not-yaml", told, source=source, line=line)
 
 
 def _refuse_characters(text: str, source: str) -> None:
@@ -97,8 +107,16 @@ def _hidden(character: str) -> bool:
 
 def _refuse_character(character: str, source: str, line: int) -> NoReturn:
     name = unicodedata.name(character, "a control character")
+    what, instead = f"U+{ord(character):04X} ({name})", "delete it"
+    if character == "\t":
+        what, instead = "a tab", "indent with blanks"
+    elif unicodedata.category(character) == "Zs":
+        instead = "type a plain blank"
     raise PolicyError(
-        "hidden-character", f"U+{ord(character):04X} ({name}) is not allowed in a rule text", source=source, line=line
+        "hidden-character",
+        f"{what} is not allowed here, a reader would not see it: {instead}",
+        source=source,
+        line=line,
     )
 
 
@@ -125,7 +143,7 @@ class _Reader:
         next(self._events)  # document end
         event = next(self._events)
         if not isinstance(event, yaml.StreamEndEvent):
-            self._refuse("several-documents", "one text holds one document", event)
+            self._refuse("several-documents", "one file holds one document: remove the line '---'", event)
         return node
 
     def _node(self, event: yaml.Event, depth: int) -> Node:
@@ -150,7 +168,7 @@ class _Reader:
             self._refuse("block-text", "block texts (| and >) are not allowed: write it on one line", event)
         if event.style not in ("'", '"') and self._flow and "?" in event.value:
             # The one text that libyaml accepts and PyYAML's own parser refuses (700,000 random texts compared).
-            self._refuse("question-mark", "write a text with a question mark in quotes here", event)
+            self._refuse("question-mark", "a text with a question mark between [ ] or { } must stand in quotes", event)
         text = event.value.strip()
         if not text:
             self._refuse("empty-value", "an empty value means nothing here: write a value or remove the line", event)
@@ -180,7 +198,11 @@ class _Reader:
                 self._refuse("merge-key", "merge keys (<<) are not allowed: write the lines out", event)
             if key.text in entries:
                 first = entries[key.text][0].line
-                self._refuse("duplicate-key", f"'{key.text}' is written twice (first in line {first})", event)
+                self._refuse(
+                    "duplicate-key",
+                    f"'{key.text}' is written twice (first in line {first}); a new item of a list starts with '- '",
+                    event,
+                )
             entries[key.text] = (key, self._node(next(self._events), depth + 1))
         self._flow -= bool(start.flow_style)
         return Fields(entries, _line(start))

@@ -23,6 +23,7 @@ STATES = (
 )  # fmt: skip
 AGENCY_ID = "id"
 _AREA = "area"
+_COMBINED = ("highest of", "strictest of", "least", "union")
 _COUNTY_CODE = re.compile(r"[0-9]{5}")  # INCITS 31
 _AGENCY_ID_FORM = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _MAX_AGENCY_ID = 64
@@ -216,7 +217,9 @@ def _obligation(read: Reading, name: str, fields: Fields) -> Obligation:
     what = f"'{name}'"
     parts = read.known(fields, what, required=(), optional=("highest of", "strictest of", "least", "union"))
     if len(parts) != 1:
-        read.refuse("obligation-kind", f"{what} needs exactly one way to be combined", fields.line)
+        read.refuse(
+            "obligation-kind", f"{what} needs exactly one of highest of, strictest of, least, union", fields.line
+        )
     for kind in ("highest of", "strictest of"):
         if kind in parts:
             values = _values(read, parts[kind], what)

@@ -76,8 +76,11 @@ def as_stop(error: Exception) -> Stop | None:
     if isinstance(error, GatewayError):
         return Stop(UNREACHABLE, str(error))
     if isinstance(error, ClientSettingsError) or type(error).__name__ in _USAGE_ERRORS:
-        code = getattr(error, "code", "settings")
-        return Stop(USAGE, str(error), {"ok": False, "code": code, "detail": str(error)})
+        # A text with several mistakes is refused for all of them at once.
+        faults = [error, *getattr(error, "more", ())]
+        told = [{"code": getattr(one, "code", "settings"), "detail": str(one)} for one in faults]
+        facts = {"ok": False, **told[0], **({"more": told[1:]} if told[1:] else {})}
+        return Stop(USAGE, "\n".join(one["detail"] for one in told), facts)
     return None
 
 

@@ -62,8 +62,8 @@ obligation:
         ("R09",
          ("R09 shares a bulletin about officer safety, marked TLP at most AMBER+STRICT and for the purpose officer "
          "safety with any city police, county sheriff, state police, tribal police, transit police or campus police in "
-         "the same region; it is sent as IMMEDIATE, to be acknowledged within 30 minutes, to be kept for at most 30 days, "
-         "under the onward limit own agency, because: Regional BOLO agreement.")),
+         "the same region; it is sent as IMMEDIATE, to be acknowledged within 30 minutes, to be kept for at most 30 "
+         "days, under the onward limit own agency, because: Regional BOLO agreement.")),
         ("R02",
          ("R02 always shares a bulletin about threat to a public official with each of these: (1) any city police that "
          "protects the person; (2) any state police that serves the area; (3) any JTTF that serves the area; (4) any "
