@@ -106,20 +106,11 @@ def release_payload(
     )
 
 
-def read_release(document: bytes, root: Root) -> Release:
-    """Verify a release's signatures and form; whether its number is the next one is for `check_follows`.
-
-    1. It is a signed document at all.
-    2. Its type is a release's, so that the signatures can be checked for that purpose and no other. Read by hand: the
-       payload is decoded only after step 3.
-    3. Every signature and every endorsement belongs to an officer of this root and verifies.
-    4. Its fields are complete, and it belongs to this root.
-    5. The signers are at least two persons of at least two agencies; one is enough for an emergency of the rules.
-    6. Only a first release has no preview.
+def read_draft(document: bytes, root: Root) -> Release:
+    """Verify what an officer proposes: the first four steps of `read_release`, whoever and however many signed it.
 
     Raises:
-        TrustError: `not-a-release`, `bad-signature`, `wrong-role`, `other-endorsement`, `other-exchange`,
-            `too-few-persons`, `too-few-agencies`, `no-preview`.
+        TrustError: as `read_release`, except for too few signers.
     """
     try:
         signed, endorsements = split(document)
@@ -130,12 +121,30 @@ def read_release(document: bytes, root: Root) -> Release:
     payload, names = root.verify(signed, release_type)  # 3
     officers = (*root.signers(names), *endorsers(endorsements, release_type, payload, root))
     release = _read(payload, root, officers)  # 4
+    if release.number > 1 and release.preview == NO_HASH:
+        raise TrustError("no-preview", "nobody saw a preview of this release")
+    return release
+
+
+def read_release(document: bytes, root: Root) -> Release:
+    """Verify a release's signatures and form; whether its number is the next one is for `check_follows`.
+
+    1. It is a signed document at all.
+    2. Its type is a release's, so that the signatures can be checked for that purpose and no other. Read by hand: the
+       payload is decoded only after step 3.
+    3. Every signature and every endorsement belongs to an officer of this root and verifies.
+    4. Its fields are complete, it belongs to this root, and only a first release has no preview.
+    5. The signers are at least two persons of at least two agencies; one is enough for an emergency of the rules.
+
+    Raises:
+        TrustError: `not-a-release`, `bad-signature`, `wrong-role`, `other-endorsement`, `other-exchange`,
+            `too-few-persons`, `too-few-agencies`, `no-preview`.
+    """
+    release = read_draft(document, root)  # 1 to 4
     if release.lapses is None and not release.confirmed:  # 5
         if len(release.signers) < THRESHOLD:
             raise TrustError("too-few-persons", f"{len(release.signers)} of {THRESHOLD} persons signed")
         raise TrustError("too-few-agencies", "the persons who signed are of one agency")
-    if release.number > 1 and release.preview == NO_HASH:  # 6
-        raise TrustError("no-preview", "nobody saw a preview of this release")
     return release
 
 
