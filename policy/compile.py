@@ -6,6 +6,7 @@ relations are left for the decision itself.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from policy.index import AgencyIndex, Reach
 from policy.rules import Item, Rule
@@ -16,23 +17,21 @@ SURELY = 0
 POSSIBLY = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedItem:
-    """One item of `to:`: the agencies its agency lines admit, and the relations still to be looked up.
-
-    A relation is `2 * number + wanted`, so that yes and no of one relation are separate memo slots.
-    """
-
-    admitted: Reach
-    relations: tuple[int, ...]
+# One item of `to:` that asks for relations: the agencies its agency lines admit, and the relations still to be looked
+# up. A relation is `2 * number + wanted`, so that yes and no of one relation are separate memo slots.
+Asking: TypeAlias = tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRule:
-    """A rule with its `to:` folded over one directory and one state of the agreements."""
+    """A rule with its `to:` folded over one directory and one state of the agreements.
+
+    `sides` has, for what is sure and for what is possible, the agencies that are reached whatever the portion says and
+    the items whose agencies depend on it.
+    """
 
     rule: Rule
-    items: tuple[PlannedItem, ...]
+    sides: tuple[tuple[int, tuple[Asking, ...]], tuple[int, tuple[Asking, ...]]]
     dated: bool
 
 
@@ -48,10 +47,12 @@ def plan_rules(
 def _plan(rule: Rule, index: AgencyIndex, force: Force) -> PlannedRule:
     numbers = {name: number for number, name in enumerate(index.vocabulary.relation)}
     dated = any(line.side == "agency" and index.vocabulary.agency[line.name].dated for item in rule.to for line in item)
-    return PlannedRule(rule, tuple(_plan_item(item, index, force, numbers) for item in rule.to), dated)
+    items = [_fold(item, index, force, numbers) for item in rule.to]
+    sides = (_side(items, SURELY), _side(items, POSSIBLY))
+    return PlannedRule(rule, sides, dated)
 
 
-def _plan_item(item: Item, index: AgencyIndex, force: Force, numbers: Mapping[str, int]) -> PlannedItem:
+def _fold(item: Item, index: AgencyIndex, force: Force, numbers: Mapping[str, int]) -> tuple[Reach, tuple[int, ...]]:
     sure = possible = index.everyone
     relations: list[int] = []
     for line in item:
@@ -61,7 +62,17 @@ def _plan_item(item: Item, index: AgencyIndex, force: Force, numbers: Mapping[st
         line_sure, line_possible = index.line_reach(line, force)
         sure &= line_sure
         possible &= line_possible
-    return PlannedItem((sure, possible), tuple(relations))
+    return (sure, possible), tuple(relations)
+
+
+def _side(items: Sequence[tuple[Reach, tuple[int, ...]]], polarity: int) -> tuple[int, tuple[Asking, ...]]:
+    reached = 0
+    for admitted, relations in items:
+        if not relations:
+            reached |= admitted[polarity]
+    asking = ((admitted[polarity], relations) for admitted, relations in items if relations)
+    # An item that can add nobody need not ask.
+    return reached, tuple((bits, relations) for bits, relations in asking if bits | reached != reached)
 
 
 class PortionTables:

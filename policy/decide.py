@@ -139,7 +139,8 @@ class Decider:
                     bits &= (memo[slot] or self._look_up(slot, portion, memo))[polarity]
                     if not bits:
                         break
-                total |= bits
+                if bits:
+                    total = total | bits if total else bits
             if total:
                 matched.append((plan.rule, total))
         return matched

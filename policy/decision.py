@@ -5,7 +5,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import final
 
-from policy.duties import DutyTable, Matched
+from policy.duties import DutyTable, Found, Matched, classes, divide
 from policy.errors import PolicyError
 from policy.index import AgencyIndex, Members
 from policy.obligations import Obligations, ObligationValue, join_obligations
@@ -95,7 +95,9 @@ class Decision:
 
     def groups(self) -> list[tuple[Obligations, Members]]:
         """The audience divided by equal duties, ordered by first member; every recipient is in exactly one group."""
-        divided = self._duties.divide(self._audience, self._reached)
+        if not self._audience:
+            return []
+        divided = divide(self._audience, self._reached, self._index.vocabulary)
         return [(duties, Members(self._index, bits)) for duties, bits in divided]
 
     @cached_property
@@ -108,10 +110,10 @@ class Decision:
 
         A recipient is in one class, or for a union in one for each of its words; who is in none has no such duty.
         """
-        return self._duties.classes(obligation.name, self._reached)
+        return classes(obligation, self._reached.get(obligation.name, []))
 
     @cached_property
-    def _reached(self) -> Sequence[int]:
+    def _reached(self) -> Mapping[str, Found]:
         return self._duties.reached(self._audience, self.obliging)
 
     def _has(self, bits: int, agency: str) -> bool:

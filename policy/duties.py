@@ -12,69 +12,65 @@ from policy.vocabulary import Obligation, Vocabulary
 Matched: TypeAlias = tuple[Rule, int]
 # Some recipients, as a set of agencies, and the duties found for them so far.
 _Part: TypeAlias = tuple[int, tuple[tuple[str, ObligationValue], ...]]
-# A duty's values, strictest first, each with its number among the values of all duties; the words of a union apart.
-_Numbered: TypeAlias = tuple[tuple[str | int, int], ...]
+# The values of one duty that somebody has, strictest first, each with whom it reaches; the words of a union apart.
+Found: TypeAlias = list[tuple[str | int, int]]
 
 
 @final
 class DutyTable:
-    """Every value of every duty that the rules give, numbered: a decision then adds up sets, not obligations."""
+    """Every value of every duty that the rules give, numbered: a decision then adds up sets, not obligations.
+
+    The numbers go through the duties by name, and through the values of each strictest first.
+    """
 
     def __init__(self, rules: Sequence[Rule], vocabulary: Vocabulary) -> None:
-        given = {
-            (name, part) for rule in rules for name, value in rule.obligations.items() for part in _parts(value)
-        }  # fmt: skip
-        numbers: dict[tuple[str, str | int], int] = {}
-        columns: list[tuple[Obligation, _Numbered]] = []
-        for name, obligation in sorted(vocabulary.obligation.items()):
-            column = []
-            for value in _strictest_first(obligation, [part for of, part in given if of == name]):
-                column.append((value, len(numbers)))
-                numbers[name, value] = len(numbers)
-            columns.append((obligation, tuple(column)))
-        self._columns = tuple(column for column in columns if column[1])
-        self._count = len(numbers)
+        given = {(name, part) for rule in rules for name, value in rule.obligations.items() for part in _parts(value)}
+        self._values = tuple(
+            (obligation, value)
+            for name, obligation in sorted(vocabulary.obligation.items())
+            for value in _strictest_first(obligation, [part for of, part in given if of == name])
+        )
+        numbers = {(obligation.name, value): number for number, (obligation, value) in enumerate(self._values)}
         self._numbers: Mapping[str, tuple[int, ...]] = {
             rule.id: tuple(numbers[name, part] for name, value in rule.obligations.items() for part in _parts(value))
             for rule in rules
         }
 
-    def reached(self, audience: int, obliging: Sequence[Matched]) -> Sequence[int]:
-        """For every value, by its number, the recipients that some rule gives it to."""
-        reached = [0] * self._count
+    def reached(self, audience: int, obliging: Sequence[Matched]) -> Mapping[str, Found]:
+        """By duty, for every value that some recipient has, the recipients that some rule gives it to."""
+        reached: dict[int, int] = {}
         for rule, bits in obliging:
-            numbers = self._numbers[rule.id]
-            if numbers and (bound := bits & audience):
-                for number in numbers:
-                    reached[number] |= bound
-        return reached
-
-    def classes(self, name: str, reached: Sequence[int]) -> list[tuple[ObligationValue, int]]:
-        """Per value of one duty, strictest first, the recipients that have it; words of a union are apart.
-
-        A recipient is in one class, or for a union in one for each of its words; who is in none has no such duty.
-        """
-        for obligation, column in self._columns:
-            if obligation.name == name:
-                union = obligation.kind == "union"
-                found = [(value, reached[number]) for value, number in column if reached[number]]
-                return [((str(word),), bits) for word, bits in found] if union else list(_apart(found))
-        return []
-
-    def divide(self, audience: int, reached: Sequence[int]) -> list[tuple[Obligations, int]]:
-        """The audience by equal duties, ordered by first member; every recipient is in exactly one part."""
-        parts: list[_Part] = [(audience, ())] if audience else []
-        for obligation, column in self._columns:
-            found = [(value, reached[number]) for value, number in column if reached[number]]
-            if found:
-                divide = _by_words if obligation.kind == "union" else _by_strictest
-                parts = [smaller for part in parts for smaller in divide(part, obligation.name, found)]
-        # Below the lowest member all bits of `members - 1` are set, so their length is the place of that member.
-        parts.sort(key=lambda part: (part[0] ^ (part[0] - 1)).bit_length())
-        return [(MappingProxyType(dict(duties)), members) for members, duties in parts]
+            for number in self._numbers[rule.id]:
+                reached[number] = reached[number] | bits if number in reached else bits
+        found: dict[str, Found] = {}
+        for number in sorted(reached):
+            if bits := reached[number] & audience:
+                obligation, value = self._values[number]
+                found.setdefault(obligation.name, []).append((value, bits))
+        return found
 
 
-def _apart(found: list[tuple[str | int, int]]) -> Iterator[tuple[ObligationValue, int]]:
+def classes(obligation: Obligation, found: Found) -> list[tuple[ObligationValue, int]]:
+    """Per value of one duty, strictest first, the recipients that have it; words of a union are apart.
+
+    A recipient is in one class, or for a union in one for each of its words; who is in none has no such duty.
+    """
+    return [((str(word),), bits) for word, bits in found] if obligation.kind == "union" else list(_apart(found))
+
+
+def divide(audience: int, reached: Mapping[str, Found], vocabulary: Vocabulary) -> list[tuple[Obligations, int]]:
+    """The audience by equal duties, ordered by first member; every recipient is in exactly one part."""
+    parts: list[_Part] = [(audience, ())] if audience else []
+    # What divides least goes first: every later duty then has fewer parts to look at.
+    for name, found in sorted(reached.items(), key=lambda duty: len(duty[1])):
+        cut = _by_words if vocabulary.obligation[name].kind == "union" else _by_strictest
+        parts = cut(parts, name, found)
+    # Below the lowest member all bits of `members - 1` are set, so their length is the place of that member.
+    parts.sort(key=lambda part: (part[0] ^ (part[0] - 1)).bit_length())
+    return [(MappingProxyType(dict(sorted(duties))), members) for members, duties in parts]
+
+
+def _apart(found: Found) -> Iterator[tuple[ObligationValue, int]]:
     """Each recipient under the strictest value alone; values that are left with nobody stay out."""
     taken = 0
     for value, bits in found:
@@ -94,29 +90,33 @@ def _strictest_first(obligation: Obligation, values: list[str | int]) -> list[st
     return sorted(values, key=lambda value: (0, value) if isinstance(value, int) else (1, str(value)))
 
 
-def _by_strictest(part: _Part, name: str, found: list[tuple[str | int, int]]) -> Iterator[_Part]:
+def _by_strictest(parts: list[_Part], name: str, found: Found) -> list[_Part]:
     """Each recipient under the strictest value that reaches it; `found` is strictest first."""
-    members, duties = part
-    for value, bits in found:
-        if inside := members & bits:
-            yield inside, (*duties, (name, value))
-            members ^= inside
-            if not members:
-                return
-    yield members, duties
+    smaller: list[_Part] = []
+    for part, duties in parts:
+        members = part
+        for value, bits in found:
+            if inside := members & bits:
+                smaller.append((inside, (*duties, (name, value))))
+                if inside == members:
+                    break
+                members ^= inside
+        else:
+            smaller.append((members, duties))
+    return smaller
 
 
-def _by_words(part: _Part, name: str, found: list[tuple[str | int, int]]) -> Iterator[_Part]:
+def _by_words(parts: list[_Part], name: str, found: Found) -> list[_Part]:
     """Each recipient under all words that reach it."""
-    split: list[tuple[int, tuple[str, ...]]] = [(part[0], ())]
+    split: list[tuple[int, tuple[tuple[str, ObligationValue], ...], tuple[str, ...]]]
+    split = [(members, duties, ()) for members, duties in parts]
     for word, bits in found:
-        smaller: list[tuple[int, tuple[str, ...]]] = []
-        for members, words in split:
+        smaller = []
+        for members, duties, words in split:
             inside = members & bits
             if inside:
-                smaller.append((inside, (*words, str(word))))
+                smaller.append((inside, duties, (*words, str(word))))
             if inside != members:
-                smaller.append((members ^ inside, words))
+                smaller.append((members ^ inside, duties, words))
         split = smaller
-    for members, words in split:
-        yield members, (*part[1], (name, words)) if words else part[1]
+    return [(members, (*duties, (name, words)) if words else duties) for members, duties, words in split]

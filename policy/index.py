@@ -17,7 +17,7 @@ from policy.vocabulary import AGENCY_ID, Attributes, Relation, Value, Vocabulary
 Reach: TypeAlias = tuple[int, int]
 
 # "0" of a binary text becomes the byte 0, which itertools.compress drops.
-_DIGITS = bytes(0 if digit == ord("0") else digit for digit in range(256))
+DIGITS = bytes(0 if digit == ord("0") else digit for digit in range(256))
 # Sets are taken apart in words of 64 bits; above so many members writing all digits out is faster (measured).
 _WORD = 64
 _MANY = 800
@@ -115,7 +115,7 @@ class AgencyIndex:
         if not bits:
             return ()
         if bits.bit_count() > _MANY:
-            return tuple(compress(self.ids, f"{bits:b}"[::-1].encode().translate(_DIGITS)))
+            return tuple(compress(self.ids, f"{bits:b}"[::-1].encode().translate(DIGITS)))
         found: list[str] = []
         for number, word in enumerate(self._words.unpack(bits.to_bytes(self._words.size, "little"))):
             rest = word
