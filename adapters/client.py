@@ -155,6 +155,13 @@ class GatewayClient:
         """Why it went, or did not go, to `agency`."""
         return await self._call("GET", "/v1/explain", query={"bulletin": bulletin_id, "agency": agency})
 
+    async def rules_history(
+        self, *, since: str | None = None, limit: int | None = None, cursor: str | None = None
+    ) -> JsonObject:
+        """One page of what the rules saw of the agency's own submissions: `{"items", "next_cursor"}`."""
+        query = {**({"since": since} if since else {}), **_page(limit, cursor)}
+        return await self._call("GET", "/v1/rules/history", query=query)
+
     async def status(self) -> JsonObject:
         return await self._call("GET", "/v1/status")
 

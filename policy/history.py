@@ -3,13 +3,15 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NoReturn, TypeAlias
 
 from policy.errors import PolicyError
 from policy.vocabulary import Attributes, Value, is_agency_id
 
+#: How long portions stay recorded, and so how far back a preview looks.
+WINDOW = timedelta(days=30)
 #: A recorded portion as JSON has it: members by name, sets as sorted lists.
 RecordedDocument: TypeAlias = dict[str, str | dict[str, str | list[str]]]
 

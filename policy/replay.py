@@ -4,7 +4,7 @@ Each portion is judged as of the moment it was decided, so that an agreement tha
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import final
 
@@ -12,13 +12,10 @@ from policy.comparison import Edition
 from policy.decide import Decider, compile_rules
 from policy.decision import Decision
 from policy.errors import PolicyError
-from policy.history import Recorded
+from policy.history import WINDOW, Recorded
 from policy.replayed import Replay
 from policy.tallying import Tallies
 from policy.vocabulary import Attributes, Value
-
-#: How far back a preview looks.
-WINDOW = timedelta(days=30)
 
 
 def replay(

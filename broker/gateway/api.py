@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from aiohttp import hdrs, web
 
-from broker.gateway import acts, sse, status, submit, views
+from broker.gateway import acts, recording, sse, status, submit, views
 from broker.gateway.core import Node, bulletin_id
 from broker.gateway.openapi import document
 from broker.gateway.problems import ProblemError
@@ -52,6 +52,7 @@ def application(node: Node, tokens: Tokens) -> web.Application:
     app.router.add_get("/v1/events", scoped("read", get_events))
     app.router.add_post("/v1/events/confirm", scoped("read", post_confirm))
     app.router.add_get("/v1/explain", scoped("read", get_explain))
+    app.router.add_get("/v1/rules/history", scoped("read", get_history))
     app.router.add_get("/v1/status", scoped("observe", get_status))
     return app
 
@@ -178,11 +179,15 @@ async def get_outbox(request: web.Request, node: Node, grant: Grant) -> web.Resp
     return _page(request, node, grant, "originator")
 
 
-def _page(request: web.Request, node: Node, grant: Grant, role: str) -> web.Response:
+def _limit(request: web.Request) -> int:
     try:
-        limit = min(MAX_PAGE, max(1, int(request.query.get("limit", "100"))))
+        return min(MAX_PAGE, max(1, int(request.query.get("limit", "100"))))
     except ValueError as error:
         raise ProblemError(400, "bad-request", "limit is a number") from error
+
+
+def _page(request: web.Request, node: Node, grant: Grant, role: str) -> web.Response:
+    limit = _limit(request)
     after = _cursor(request.query.get("cursor", ""))
     rows = bulletins.page(node.store, grant.agency, role, after=after, limit=limit + 1)
     shown = rows[:limit]
@@ -226,6 +231,12 @@ async def get_explain(request: web.Request, node: Node, grant: Grant) -> web.Res
     """Why an agency got a bulletin's portions, or why not."""
     ident = bulletin_id(request.query.get("bulletin", ""))
     return web.json_response(views.explained(node, grant.agency, ident, request.query.get("agency", "")))
+
+
+async def get_history(request: web.Request, node: Node, grant: Grant) -> web.Response:
+    """What the rules saw of this agency's own submissions, for the replay of a change; never a text."""
+    since, cursor = (request.query.get(name, "") for name in ("since", "cursor"))
+    return web.json_response(recording.page(node, grant.agency, since=since, cursor=cursor, limit=_limit(request)))
 
 
 async def get_status(_: web.Request, node: Node, grant: Grant) -> web.Response:

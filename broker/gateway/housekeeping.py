@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from broker.gateway.core import Node
 from broker.store import prune
+from policy.history import WINDOW
 
 EVERY_SECONDS = 60.0
 # An Idempotency-Key protects a client's repetition, and no client repeats for longer.
@@ -36,6 +37,7 @@ async def tidy(node: Node) -> None:
     if not node.steady.doubtful:
         # A clock that is ahead would forget what others still rely on, and there is no way back.
         await _prune(node, prune.SESSIONS, now)
+        await _prune(node, prune.RECORDINGS, now - WINDOW // timedelta(milliseconds=1))
     for statement in (prune.CLAIMS, prune.EVENTS, prune.EVIDENCE):
         await _prune(node, statement, horizon)
 

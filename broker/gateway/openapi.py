@@ -4,146 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from broker.gateway.problems import TITLES
+from broker.gateway.schemas import FLAG, NUMBER, SCHEMAS, TEXT, TIME, UUID, Schema
 from broker.gateway.tokens import SCOPES
-
-Schema = dict[str, Any]
-
-TEXT: Schema = {"type": "string"}
-TIME: Schema = {"type": "string", "format": "date-time"}
-UUID: Schema = {"type": "string", "format": "uuid"}
-NUMBER: Schema = {"type": "integer"}
-FLAG: Schema = {"type": "boolean"}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list(schema: Schema) -> Schema:
-    return {"type": "array", "items": schema}
-
-
-def _object(required: dict[str, Schema], optional: dict[str, Schema] | None = None, *, closed: bool = False) -> Schema:
-    shape: Schema = {"type": "object", "required": list(required), "properties": {**required, **(optional or {})}}
-    if closed:
-        shape["additionalProperties"] = False
-    return shape
 
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
-
-ADDRESSEE = _object({"agency": TEXT, "portions": _list(TEXT), "rules": _list(TEXT), "obligations": {"type": "object"}})
-WITHHELD = _object({"agency": TEXT, "portion": TEXT, "rules": _list(TEXT)})
-DECISION = {
-    "precedence": {"enum": ["ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH"]},
-    "rules": _object({"number": NUMBER, "hash": TEXT}),
-    "directory": NUMBER,
-    "audience": _list(ADDRESSEE),
-    "withheld": _list(WITHHELD),
-    "warnings": _list(TEXT),
-}
-DELIVERY = _object(
-    {
-        "agency": TEXT,
-        "portions": _list(TEXT),
-        "rules": _list(TEXT),
-        "state": TEXT,
-        "rungs": {"type": "object", "additionalProperties": TIME},
-        "attempts": NUMBER,
-        "due": _or_null(TIME),
-        "late": FLAG,
-        "escalated": FLAG,
-    },
-    {"person": _or_null(TEXT), "note": _or_null(TEXT), "code": _or_null(TEXT)},
-)
-LISTED = _object(
-    {
-        "id": UUID,
-        "control_number": TEXT,
-        "from": TEXT,
-        "kind": TEXT,
-        "product": _or_null(TEXT),
-        "precedence": TEXT,
-        "created": TIME,
-        "received": TIME,
-        "portions": _list(TEXT),
-        "recalled": FLAG,
-    },
-    {"rung": _or_null(TEXT), "superseded_by": _or_null(UUID), "deliveries": _list({"type": "object"})},
-)
-MARKING = _object(
-    {"tlp": {"enum": ["CLEAR", "GREEN", "AMBER", "AMBER+STRICT", "RED"]}},
-    {"classification": {"const": "U"}, "cui": _list(TEXT), "dissemination": _list(TEXT), "caveats": _list(TEXT)},
-)
-PORTION = _object(
-    {"id": TEXT, "marking": MARKING, "media_type": TEXT, "content": TEXT},
-    {"version": {"enum": ["full", "tearline"]}, "content_basis": TEXT},
-)
-SUBMISSION = _object(
-    {
-        "kind": {"enum": ["bulletin", "request", "response", "feedback", "sighting", "correction"]},
-        "product": TEXT,
-        "precedence": DECISION["precedence"],
-        "status": TEXT,
-        "expires": TIME,
-        "agency": TEXT,
-        "control_official": TEXT,
-        "purpose": TEXT,
-        "info_class": TEXT,
-        "category": TEXT,
-        "portions": {**_list(PORTION), "minItems": 1, "maxItems": 16},
-    },
-    {
-        "valid_until": TIME,
-        "area": {"type": "object"},
-        "protectee": TEXT,
-        "named": _list(_object({"agency": TEXT, "person": TEXT})),
-        "approved": _list(TEXT),
-        "grading": {"type": "object"},
-        "references": {"type": "object"},
-        "reasonable_suspicion": {"type": "object"},
-        "sar": {"type": "object"},
-        "due": TIME,
-        "source_document": {"type": "object"},
-    },
-    closed=True,
-)
-SCHEMAS: dict[str, Schema] = {
-    "Submission": SUBMISSION,
-    "Decision": _object(DECISION),
-    "Accepted": _object({"id": UUID, "control_number": TEXT, **DECISION}),
-    "Bulletin": _object(
-        {
-            "id": UUID,
-            "control_number": TEXT,
-            "role": {"enum": ["originator", "recipient"]},
-            "from": TEXT,
-            "portions": _list(PORTION),
-            "timeline": _list(_object({"at": TIME, "event": TEXT, "agency": TEXT, "detail": {"type": "object"}})),
-        },
-        {"deliveries": _list(DELIVERY), "who_has_not": {"type": "object", "additionalProperties": _list(TEXT)}},
-    ),
-    "Page": _object({"items": _list(LISTED), "next_cursor": _or_null(TEXT)}),
-    "Receipt": _object(
-        {"rung": {"enum": ["read", "acknowledged", "acted"]}, "person": TEXT}, {"note": TEXT}, closed=True
-    ),
-    "Recall": _object({"reason": TEXT}, closed=True),
-    "Confirm": _object({"cursor": TEXT}, closed=True),
-    "Problem": _object(
-        {
-            "type": {"type": "string", "format": "uri"},
-            "title": TEXT,
-            "status": NUMBER,
-            "code": {"type": "string", "examples": sorted(TITLES)},
-            "detail": TEXT,
-            "errors": _list(_object({"pointer": TEXT, "detail": TEXT})),
-        }
-    ),
-    "Any": {"type": "object"},
-}
 
 PROBLEM = {"description": "refused", "content": {"application/problem+json": {"schema": _ref("Problem")}}}
 ID = {"name": "id", "in": "path", "required": True, "schema": UUID}
@@ -263,6 +130,15 @@ def document() -> dict[str, Any]:
                 {"200": _json("reasons", "Any")},
                 scope="read",
                 parameters=[_query("bulletin", UUID, required=True), _query("agency", TEXT, required=True)],
+            )
+        },
+        "/v1/rules/history": {
+            "get": _operation(
+                "history",
+                "What the rules saw of the agency's own submissions, for the replay of a change; never a text",
+                {"200": _json("a page", "History")},
+                scope="read",
+                parameters=[_query("since", TIME), *page],
             )
         },
         "/v1/status": {

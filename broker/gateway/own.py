@@ -6,6 +6,7 @@ import json
 import sqlite3
 from dataclasses import dataclass
 
+from broker.gateway import recording
 from broker.gateway.clock import to_ms
 from broker.gateway.core import Node
 from broker.gateway.plan import Plan
@@ -72,6 +73,7 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
         ),
     )
     _queue_deliveries(connection, prepared, now_ms)
+    recording.add(node, connection, bulletin, decided, key_name)
     audit.record(
         connection,
         agency=bulletin.agency,

@@ -33,10 +33,14 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What the rules say about one bulletin. ``addressees`` never holds the originator."""
+    """What the rules say about one bulletin. ``addressees`` never holds the originator.
+
+    ``seen`` is what they saw of each portion, in the order of the portions.
+    """
 
     addressees: tuple[Addressee, ...]
     documents: tuple[bytes, ...]
+    seen: tuple[Attributes, ...]
     granted_by: dict[str, tuple[str, ...]]
     withheld: tuple[Withheld, ...]
     precedence: Precedence
@@ -69,6 +73,7 @@ def plan(
     obligations: dict[str, dict[int, Obligations]] = {}
     rules: dict[str, set[str]] = {}
     withheld: list[Withheld] = []
+    seen: list[Attributes] = []
     for number, (portion, document) in enumerate(zip(bulletin.portions, documents, strict=True), start=1):
         attributes = attributes_of(
             document,
@@ -79,6 +84,7 @@ def plan(
             vocabulary=vocabulary,
             requester=requester,
         )
+        seen.append(attributes)
         decision = decider.decide(attributes, cut_off=cut_off)
         for duties, agencies in decision.groups():
             for agency in agencies:
@@ -95,6 +101,7 @@ def plan(
     return Plan(
         addressees=addressees,
         documents=documents,
+        seen=tuple(seen),
         granted_by={agency: tuple(sorted(names)) for agency, names in rules.items()},
         withheld=tuple(withheld),
         precedence=_highest(bulletin.precedence, addressees),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from broker.gateway import control, pace
+from broker.gateway import control, pace, recording
 from broker.gateway.core import Node
 from broker.gateway.outbox import URGENT
 from broker.gateway.own import Prepared, record_own
@@ -23,7 +23,7 @@ from broker.gateway.problems import ProblemError
 from broker.gateway.tokens import Grant
 from broker.model import Bulletin, Refusal, Submission, control_number, new_id, parse_bulletin, parse_json
 from broker.seal import Draft, Reference, SealError, seal
-from broker.store import audit, bulletins, deliveries
+from broker.store import bulletins, deliveries
 from broker.store.rows import insert
 
 IDEMPOTENCY_KEPT_MS = 24 * 3600 * 1000
@@ -69,10 +69,10 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
     except SealError as error:
         # What the rules permit may still not fit the wire format: too large, a name too long.
         problem = ProblemError(422, error.code, error.detail)
-        await _record_refusal(node, grant.agency, problem)
+        await recording.refused(node, grant.agency, problem)
         raise problem from error
     except ProblemError as problem:
-        await _record_refusal(node, grant.agency, problem)
+        await recording.refused(node, grant.agency, problem)
         raise
     finally:
         node.submitting.discard(slot)
@@ -165,7 +165,7 @@ def _require_audience(node: Node, prepared: Prepared) -> None:
     if node.standing.cut_off:
         raise ProblemError(503, "cut-off")
     extra = {"withheld": _withheld(prepared.plan), "warnings": list(prepared.plan.warnings)}
-    raise ProblemError(422, "nobody-permitted", extra=extra)
+    raise recording.NobodyPermittedError(prepared.bulletin, prepared.plan, extra=extra)
 
 
 async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> Answer:
@@ -282,16 +282,3 @@ def _next_number(node: Node, agency: str, year: int) -> int:
     last = max(node.numbers.get(counter, 0), bulletins.meta(node.store, counter))
     node.numbers[counter] = last + 1
     return last + 1
-
-
-async def _record_refusal(node: Node, agency: str, problem: ProblemError) -> None:
-    node.metrics.submitted.labels(agency=agency, outcome="refused").inc()
-    node.metrics.refused.labels(where="submit", code=problem.code).inc()
-    detail: dict[str, Any] = {"code": problem.code, "pointer": problem.pointer}
-    if "withheld" in problem.extra:
-        detail["withheld"] = [[item["agency"], item["portion"], item["rules"]] for item in problem.extra["withheld"]]
-    await node.store.write(
-        lambda connection: audit.record(
-            connection, agency=agency, at=node.now_ms(), event="submission refused", detail=detail
-        )
-    )

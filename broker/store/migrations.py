@@ -273,4 +273,18 @@ MIGRATIONS: tuple[str, ...] = (
     );
     CREATE INDEX sessions_forget ON sessions (forget);
     """,
+    """
+    CREATE TABLE recordings (              -- what the rules saw of each own submission, never its text: for replay
+        number INTEGER PRIMARY KEY,
+        agency TEXT NOT NULL,
+        id BLOB NOT NULL,
+        control_number TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        precedence TEXT NOT NULL,          -- as submitted
+        portions_sealed BLOB NOT NULL,     -- whom it protects and names is among the attributes
+        storage_key TEXT NOT NULL
+    );
+    CREATE INDEX recordings_of ON recordings (agency, at);
+    CREATE INDEX recordings_at ON recordings (at);
+    """,
 )

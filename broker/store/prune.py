@@ -35,6 +35,9 @@ EVENTS: Statement = (
 EVIDENCE: Statement = (
     "DELETE FROM evidence WHERE rowid IN (SELECT rowid FROM evidence WHERE at < ? ORDER BY at LIMIT ?)"
 )
+RECORDINGS: Statement = (
+    "DELETE FROM recordings WHERE number IN (SELECT number FROM recordings WHERE at < ? ORDER BY at LIMIT ?)"
+)
 
 
 def older(connection: sqlite3.Connection, statement: Statement, before: int) -> int:

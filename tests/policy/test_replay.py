@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from policy import PolicyError
 from policy.counting import Counter as SeatCounter
+from policy.history import WINDOW
 from policy.ledger import AGENCIES_SHOWN, MARKINGS_SHOWN
-from policy.replay import WINDOW, replay
+from policy.replay import replay
 from policy.showing import marking_of, strictness
 from policy.tallying import EXAMPLES_SHOWN
 from tests.policy.guarantees import as_strict

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.store import bulletins, claims, deliveries, prune
+from broker.store import bulletins, claims, deliveries, prune, recordings
 from broker.store.database import Database, opened
 from tests.store.rows import copy, delivery
 
@@ -36,6 +36,7 @@ def plan(database: Database, statement: str, *parameters: object) -> list[str]:
         (deliveries.REFUSED, ("a", 50), r"deliveries_refused \(agency=\?\)"),
         (claims.UNSENT, (1, 1, 64), r"claims_unsent \(urgent=\? AND not_before<\?\)"),
         (claims.NEXT_UNSENT, (1,), r"claims_unsent \(urgent=\?.*\)"),
+        (recordings.PAGE, ("a", 0, 0, 100), r"recordings_of \(agency=\?.*\)"),
     ],
 )
 def test_a_loops_question_is_a_search_without_sorting(
@@ -54,6 +55,7 @@ def test_a_loops_question_is_a_search_without_sorting(
         (prune.CLAIMS, "claims_sent (sent"),
         (prune.EVENTS, "events_at (at"),
         (prune.EVIDENCE, "evidence_at (at"),
+        (prune.RECORDINGS, "recordings_at (at"),
     ],
 )
 def test_what_is_old_is_found_by_its_age(database: Database, statement: str, index: str) -> None:
