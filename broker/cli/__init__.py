@@ -28,7 +28,7 @@ COMMANDS: Final[dict[str, tuple[str, str, str]]] = {
     "status": ("broker.cli.watch", "status", "What is late, for whom, since when."),
     "doctor": ("broker.cli.watch", "doctor", "Check this machine and this installation."),
     "rules": ("broker.cli.rules", "rules", "Check the sharing rules, explain a decision."),
-    "keys": ("broker.cli.trust", "keys", "Make and show an agency's keys."),
+    "keys": ("broker.cli.keys", "keys", "Make and show the keys of agencies and officers."),
     "agency": ("broker.cli.trust", "agency", "Add to and list the signed directory."),
     "token": ("broker.cli.trust", "token", "Make and revoke adapter tokens."),
     "bench": ("broker.cli.bench", "bench", "Measure: audience, seal, relay, idle, soak."),

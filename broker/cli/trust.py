@@ -1,4 +1,4 @@
-"""Who is who: `keys`, `agency`, `token`."""
+"""Who may take part: `agency`, `token`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from broker.cli.asking import Asking, passphrase_files
 from broker.cli.errors import USAGE, Stop, TearlineGroup
 from broker.cli.output import data, json_data, table, words
 
@@ -16,75 +17,12 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Data for machines.
 _SCOPES = ("publish", "read", "acknowledge", "observe")
 
 
-@click.group(cls=TearlineGroup)
-def keys() -> None:
-    """Make an agency's keys where they stay, and show the public part that officers sign.
-
-    \b
-    Examples:
-      tearline keys new peoria-pd --gateway peoria-pd --folder keys
-      tearline keys show keys/peoria-pd.json
-    """
-
-
-@keys.command(cls=_COMMAND)
-@click.argument("agency")
-@click.option("--gateway", metavar="NAME", help="Also make the NATS identity of this gateway, if it has none yet.")
-@click.option("--officer", metavar="PERSON", help="Make the key file of an officer of that agency instead.")
-@click.option("--folder", type=_FOLDER, default=Path("keys"), show_default=True)
-@click.option("--kem", type=click.Choice(["ML-KEM-1024+P-384", "ML-KEM-768+X25519"]), default="ML-KEM-1024+P-384")
-@_JSON
-def new(agency: str, gateway: str | None, officer: str | None, folder: Path, kem: str, as_json: bool) -> None:
-    """Make the keys of AGENCY: files of mode 0600 that never leave this machine.
-
-    \b
-    Examples:
-      tearline keys new peoria-pd --gateway peoria-pd
-      tearline keys new il-state-police --officer d-example --folder officers
-    """
-    from broker.ops import keyring
-
-    made = keyring.make(agency, gateway=gateway, officer=officer, folder=folder, kem=kem)
-    if as_json:
-        json_data({"files": [str(path) for path in made]})
-    else:
-        for path in made:
-            words(f"made {path}")
-        words("back them up where only the agency can read them; nobody else can make them again")
-
-
-@keys.command(cls=_COMMAND)
-@click.argument("file", type=_FILE)
-@click.option(
-    "--gateway-key", type=_FILE, help="With this, the public entry for the directory: the gateway's key file."
-)
-@click.option("--duty", help='Duty contact for the entry: "name, telephone".')
-@click.option("--alternate", help='Alternate contact: "name, telephone"; late bulletins escalate to it.')
-def show(file: Path, gateway_key: Path | None, duty: str | None, alternate: str | None) -> None:
-    """Show the fingerprints in a key FILE, or the public entry that officers sign. No secret is shown.
-
-    \b
-    Examples:
-      tearline keys show keys/peoria-pd.json
-      tearline keys show keys/peoria-pd.json --gateway-key keys/peoria-pd.nkey.json \\
-        --duty "Duty desk, +1 309 555 0100" --alternate "Watch commander, +1 309 555 0199" > peoria-pd.entry.json
-    """
-    from broker.ops import keyring
-
-    if gateway_key is None:
-        json_data(keyring.public_part(file))
-        return
-    if not duty or not alternate:
-        raise Stop(USAGE, "an entry needs --duty and --alternate: whom to telephone, and whom next")
-    data(keyring.entry(file, gateway_key=gateway_key, duty=duty, alternate=alternate).rstrip("\n"))
-
-
 _RELEASES = click.option(
     "--releases", type=_FOLDER, required=True, help="A folder of releases: the hub's or a gateway's."
 )
 _ROOT = click.option("--root", required=True, help="Fingerprint of the exchange's root.")
 _OFFICERS = click.option(
-    "--officer", "officers", type=_FILE, multiple=True, required=True, help="An officer's key file; of two agencies."
+    "--officer", "officers", type=_FILE, multiple=True, required=True, help="An officer's file; of two agencies."
 )
 
 
@@ -107,8 +45,16 @@ def agency() -> None:
 @click.option("--rules", type=_FOLDER, required=True, help="Folder with vocabulary.yaml and rules.yaml.")
 @_RELEASES
 @_OFFICERS
+@passphrase_files
 @_JSON
-def found(exchange: str, rules: Path, releases: Path, officers: tuple[Path, ...], as_json: bool) -> None:
+def found(
+    exchange: str,
+    rules: Path,
+    releases: Path,
+    officers: tuple[Path, ...],
+    passphrase_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Found EXCHANGE: officers of two agencies sign its root and its first rules.
 
     What is printed is the root's fingerprint. Give it to every member by hand: it is all they need to trust.
@@ -120,7 +66,7 @@ def found(exchange: str, rules: Path, releases: Path, officers: tuple[Path, ...]
     """
     from broker.officer import authority
 
-    made = authority.found(exchange, rules=rules, releases=releases, officers=officers)
+    made = authority.found(exchange, rules=rules, releases=releases, officers=officers, ask=Asking(passphrase_files))
     if as_json:
         json_data(made)
     else:
@@ -159,8 +105,17 @@ def list_(releases: Path, root: str, as_json: bool) -> None:
 @_RELEASES
 @_ROOT
 @_OFFICERS
+@passphrase_files
 @_JSON
-def add(entry: Path, attributes: Path, releases: Path, root: str, officers: tuple[Path, ...], as_json: bool) -> None:
+def add(
+    entry: Path,
+    attributes: Path,
+    releases: Path,
+    root: str,
+    officers: tuple[Path, ...],
+    passphrase_files: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Sign the next directory release, with the agency of ENTRY added or replaced.
 
     ENTRY is what `tearline keys show --gateway-key` printed at the agency. Two officers of different agencies sign. A
@@ -174,7 +129,12 @@ def add(entry: Path, attributes: Path, releases: Path, root: str, officers: tupl
     from broker.officer import authority
 
     release = authority.add_agency(
-        entry.read_bytes(), attributes=attributes, releases=releases, root=root, officers=officers
+        entry.read_bytes(),
+        attributes=attributes,
+        releases=releases,
+        root=root,
+        officers=officers,
+        ask=Asking(passphrase_files),
     )
     if as_json:
         json_data(release)

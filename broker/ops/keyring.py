@@ -10,7 +10,9 @@ from broker.ops.clock import now
 from broker.seal import PublicKey, fingerprint
 from broker.trust import (
     KEM_NAMES,
+    Ask,
     TrustError,
+    change_passphrase,
     load_agency_keys,
     load_gateway_keys,
     load_officer_keys,
@@ -18,24 +20,22 @@ from broker.trust import (
     new_gateway_keys,
     new_officer_keys,
     public_entry,
+    read_officer_file,
     write_agency_keys,
     write_gateway_keys,
     write_officer_keys,
 )
+from broker.trust.officers import EXAMPLE_FORMAT
 
 
-def make(agency: str, *, gateway: str | None, officer: str | None, folder: Path, kem: str) -> list[Path]:
-    """Make an agency's keys (and its gateway's, when it has none yet), or an officer's; returns the files made.
+def make(agency: str, *, gateway: str | None, folder: Path, kem: str) -> list[Path]:
+    """Make an agency's keys, and its gateway's when it has none yet; returns the files made.
 
     Raises:
         TrustError: `keys-exist`; a key file is never overwritten. `bad-name`.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     at = now()
-    if officer is not None:
-        path = folder / f"{officer}.json"
-        write_officer_keys(new_officer_keys(officer, agency), path, created=at)
-        return [path]
     path = folder / f"{agency}.json"
     write_agency_keys(new_agency_keys(agency, kem_alg=KEM_NAMES[kem]), path, created=at)
     made = [path]
@@ -43,6 +43,40 @@ def make(agency: str, *, gateway: str | None, officer: str | None, folder: Path,
         made.append(folder / f"{gateway}.nkey.json")
         write_gateway_keys(new_gateway_keys(gateway), made[-1], created=at)
     return made
+
+
+def make_officer(agency: str, person: str, *, folder: Path, new: Ask) -> Path:
+    """Make an officer's key file, under the passphrase that `new` asks for.
+
+    Raises:
+        TrustError: `keys-exist`, `bad-name`, `weak-passphrase`.
+    """
+    path = officer_path(folder, person)
+    keys = new_officer_keys(person, agency)
+    write_officer_keys(keys, path, passphrase=new(f"new passphrase of {person}"), created=now())
+    return path
+
+
+def officer_path(folder: Path, person: str) -> Path:
+    """Where the file of a new officer goes, before anything is asked or made.
+
+    Raises:
+        TrustError: `keys-exist`.
+    """
+    path = folder / f"{person}.json"
+    if path.exists():
+        raise TrustError("keys-exist", f"`{path.name}` exists and is not overwritten")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def change(path: Path, *, old: Ask, new: Ask) -> str:
+    """Change the passphrase of an officer's file; returns whose it is.
+
+    Raises:
+        TrustError: `wrong-passphrase`, `weak-passphrase`; the file is refused. Then nothing changes.
+    """
+    return change_passphrase(path, old=old, new=new).person
 
 
 def public_part(path: Path) -> dict[str, Any]:
@@ -55,9 +89,15 @@ def public_part(path: Path) -> dict[str, Any]:
     if "gateway" in kind:
         gateway = load_gateway_keys(path, allow_example=True)
         return {"gateway": gateway.gateway, "nkey": gateway.public}
+    if kind == EXAMPLE_FORMAT:
+        example = load_officer_keys(path, allow_example=True)
+        return {"person": example.person, "agency": example.agency, "signing": _prints(example.signing.public)}
     if "officer" in kind:
-        officer = load_officer_keys(path, allow_example=True)
-        return {"person": officer.person, "agency": officer.agency, "signing": _prints(officer.signing.public)}
+        officer = read_officer_file(path)
+        shown: dict[str, Any] = {"person": officer.person, "agency": officer.agency}
+        if officer.place is not None:
+            shown["token"] = {"module": officer.place.module, "token": officer.place.token, "key": officer.place.key}
+        return {**shown, "signing": _prints(officer.signing)}
     public = load_agency_keys(path, allow_example=True).public()
     return {"agency": public.agency, "signing": _prints(public.signing), "kem": _prints(public.kem)}
 

@@ -29,6 +29,8 @@ from broker.seal.keys import (
     AgencyPublic,
     KemKey,
     PublicKey,
+    Signer,
+    SigningKey,
     SigningKeys,
     fingerprint,
     key_id,
@@ -43,6 +45,7 @@ from broker.seal.nkeys import (
     nkey_verify,
 )
 from broker.seal.notice import NoticeSource, grow, make_notice, make_session_notice
+from broker.seal.passphrase import Stretch, seal_with_passphrase, unseal_with_passphrase
 from broker.seal.receipt import (
     MAX_BATCH,
     MAX_RECEIPTS,
@@ -98,7 +101,10 @@ __all__ = [
     "Secrets",
     "Session",
     "SessionNotice",
+    "Signer",
+    "SigningKey",
     "SigningKeys",
+    "Stretch",
     "Terms",
     "Unsealed",
     "Witness",
@@ -126,8 +132,10 @@ __all__ = [
     "receipts_kid",
     "reopen",
     "seal",
+    "seal_with_passphrase",
     "sign_document",
     "unseal",
+    "unseal_with_passphrase",
     "unverified_payload",
     "unwrap_at_rest",
     "verify_document",

@@ -14,7 +14,7 @@ from typing import Final
 from broker.seal import cbor, primitives
 from broker.seal.cbor import Reader
 from broker.seal.errors import SealError, require
-from broker.seal.keys import KID_SIZE, KemKey, PublicKey, SigningKeys
+from broker.seal.keys import KID_SIZE, KemKey, PublicKey, Signer
 from broker.seal.primitives import A256GCM, ENC_SIZE, HASH_SIZE, IV_SIZE, KEM_ALGORITHMS, KEY_SIZE, TAG_SIZE, Random
 
 # COSE header parameters (RFC 9052 §3.1; -4 is COSE-HPKE's encapsulated key)
@@ -183,7 +183,7 @@ def _to_be_signed(protected: bytes, signature_protected: bytes, context: bytes, 
     return cbor.encode(["Signature", protected, signature_protected, context, payload])
 
 
-def sign(payload: bytes, signers: Sequence[SigningKeys], content_type: str, context: bytes) -> bytes:
+def sign(payload: bytes, signers: Sequence[Signer], content_type: str, context: bytes) -> bytes:
     """A COSE_Sign by every key of every signer, in order; the body header names exactly these keys."""
     protected = _body_header(content_type, tuple(key for signer in signers for key in signer.public))
     signatures = []

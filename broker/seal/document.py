@@ -12,7 +12,7 @@ from typing import Final
 
 from broker.seal import cbor, cose, padding, primitives
 from broker.seal.errors import SealError, require
-from broker.seal.keys import PublicKey, SigningKeys
+from broker.seal.keys import PublicKey, Signer
 from broker.seal.primitives import IV_SIZE, Random
 
 MAX_DOCUMENT: Final = 128 * 1024 * 1024  # a directory of 18,000 agencies at 3.7 KB is 67 MB
@@ -29,7 +29,7 @@ def _context(context: str) -> bytes:
     return cbor.encode(["tearline document", context])
 
 
-def sign_document(payload: bytes, signers: Sequence[SigningKeys], context: str) -> bytes:
+def sign_document(payload: bytes, signers: Sequence[Signer], context: str) -> bytes:
     """A COSE_Sign over `payload` by all signers, for one purpose (`context`, say "directory")."""
     count = sum(len(signer.public) for signer in signers)
     require(0 < count <= cose.MAX_SIGNATURES, "document-shape", "no signature, or too many")

@@ -7,7 +7,7 @@ them. No private value appears in a `repr`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from broker.seal import cbor, primitives
 from broker.seal.errors import SealError
@@ -64,6 +64,45 @@ class PublicKey:
 
     def check(self) -> None:
         primitives.check_public_key(self.alg, self.key)
+
+    def verifies(self, signature: bytes, message: bytes) -> bool:
+        """Whether the private half of this key signed the message."""
+        return primitives.verify(self.alg, self.key, signature, message)
+
+
+class Signer(Protocol):
+    """Whoever can sign with every key of an ordered set, wherever the private halves are: in memory or on a token."""
+
+    @property
+    def public(self) -> tuple[PublicKey, ...]:
+        """The public halves, in the order of the set."""
+        ...
+
+    def sign(self, position: int, message: bytes) -> bytes:
+        """The signature of the key at this position of the set."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SigningKey:
+    """One private key of a set whose other key is elsewhere."""
+
+    seed: bytes
+    public: PublicKey
+    _private: SigningPrivate = field(compare=False)
+
+    @classmethod
+    def from_seed(cls, alg: int, seed: bytes) -> Self:
+        """The key pair of a 32-byte seed.
+
+        Raises:
+            SealError: `bad-key` for an unknown algorithm or a seed of another size.
+        """
+        private, key = primitives.load_signing_key(alg, seed)
+        return cls(seed=seed, public=PublicKey(alg=alg, kid=key_id(alg, key), key=key), _private=private)
+
+    def sign(self, message: bytes) -> bytes:
+        return primitives.sign(self._private, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -183,6 +222,8 @@ __all__ = [
     "AgencyPublic",
     "KemKey",
     "PublicKey",
+    "Signer",
+    "SigningKey",
     "SigningKeys",
     "fingerprint",
     "key_id",

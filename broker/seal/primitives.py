@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, hpke
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, mlkem, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from broker.seal.errors import SealError
@@ -79,6 +80,11 @@ def shake256(material: bytes, size: int) -> bytes:
 def hkdf(ikm: bytes, info: bytes, size: int = KEY_SIZE, *, salt: bytes | None = None) -> bytes:
     """HKDF-SHA256, extract and expand (RFC 5869)."""
     return HKDF(hashes.SHA256(), size, salt, info).derive(ikm)
+
+
+def scrypt(passphrase: bytes, salt: bytes, *, n: int, r: int, p: int) -> bytes:
+    """RFC 7914: as slow and as large as the costs say, 128 * n * r bytes; the caller bounds them."""
+    return Scrypt(salt=salt, length=KEY_SIZE, n=n, r=r, p=p).derive(passphrase)
 
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:

@@ -14,13 +14,8 @@ from typing import Final
 
 from broker.seal import ML_KEM_1024_P384, AgencyKeys, KemKey, SigningKeys, nkey_public
 from broker.trust.examples import key_print
-from broker.trust.keys import (
-    GatewayKeys,
-    OfficerKeys,
-    agency_document,
-    gateway_document,
-    officer_document,
-)
+from broker.trust.keys import GatewayKeys, agency_document, gateway_document
+from broker.trust.officers import OfficerKeys, example_document
 
 #: Which gateway hosts which agencies of `policy/rules.example/agencies.yaml`.
 GATEWAYS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -79,10 +74,10 @@ def example_files() -> Mapping[str, bytes]:
             written[f"{gateway}/{agency}.json"] = agency_document(keys, created=CREATED)
             prints += _prints("agency", agency, keys.signing)
             prints.append(f"{key_print(keys.kem[0].public.key)} agency {agency} kem")
-    for person in OFFICERS:
-        officer = example_officer_keys(person)
-        written[f"{OFFICERS_FOLDER}/{person}.json"] = officer_document(officer, created=CREATED)
-        prints += _prints("officer", person, officer.signing)
+    for person, agency in OFFICERS.items():
+        signing = _signing("officer", person)
+        written[f"{OFFICERS_FOLDER}/{person}.json"] = example_document(person, agency, signing, created=CREATED)
+        prints += _prints("officer", person, signing)
     head = (
         "# Public keys whose private halves are published in keys.example; a gateway refuses them outside the demo.\n"
     )

@@ -21,8 +21,13 @@ class Done:
 
 
 def tearline(
-    *arguments: str | Path, cwd: Path | None = None, env: dict | None = None, stdin: str | None = None
+    *arguments: str | Path,
+    cwd: Path | None = None,
+    env: dict | None = None,
+    stdin: str | None = None,
+    session: bool = False,
 ) -> Done:
+    """Run it; in a session of its own it has no terminal, whoever runs the tests."""
     done = subprocess.run(
         [sys.executable, "-m", "broker.cli", *map(str, arguments)],
         capture_output=True,
@@ -31,6 +36,7 @@ def tearline(
         cwd=cwd,
         env={**CLEAN, "PYTHONPATH": str(Path(__file__).parents[2]), **(env or {})},
         input=stdin,
+        start_new_session=session,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)

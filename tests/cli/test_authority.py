@@ -9,12 +9,23 @@ from tests.cli.command import tearline
 RULES = Path(__file__).parents[2] / "policy" / "rules.example"
 
 
+def secret(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text + "\n")
+    return path
+
+
 @pytest.fixture
 def officers(tmp_path) -> list[str]:
     options = []
     for person, agency in (("officer-a", "il-state-police"), ("officer-b", "il-fusion")):
-        assert tearline("keys", "new", agency, "--officer", person, "--folder", tmp_path / "officers").status == 0
-        options += ["--officer", str(tmp_path / "officers" / f"{person}.json")]
+        known = secret(tmp_path / f"{person}.txt", f"the passphrase of {person}")
+        made = tearline(
+            *("keys", "new", agency, "--officer", person),
+            *("--folder", tmp_path / "officers", "--passphrase-file", known),
+        )
+        assert made.status == 0
+        options += ["--officer", str(tmp_path / "officers" / f"{person}.json"), "--passphrase-file", str(known)]
     return options
 
 
@@ -55,7 +66,7 @@ def test_one_officer_alone_adds_nobody(tmp_path, officers) -> None:
         "agency", "found", "test", "--rules", RULES, "--releases", tmp_path / "releases", *officers, "--json"
     )
 
-    done = join(tmp_path, "peoria-pd", founded.json()["root"], officers[:2])
+    done = join(tmp_path, "peoria-pd", founded.json()["root"], officers[:4])
 
     assert done.status == 2
     assert done.json()["code"] == "too-few-persons"

@@ -23,7 +23,6 @@ from broker.trust import (
     with_new_kem_key,
     write_agency_keys,
     write_gateway_keys,
-    write_officer_keys,
 )
 from broker.trust.example import GATEWAYS, OFFICERS, example_files, write_examples
 from tests.trust.exchange import AVERY, CONTACTS, NOW, RULES_FOLDER, agency_keys, gateway_keys
@@ -56,8 +55,6 @@ def test_what_is_written_is_read_again(path: pathlib.Path, tmp_path: pathlib.Pat
     loaded = load_gateway_keys(tmp_path / "shared.nkey.json")
     assert loaded == gateway_keys("shared")
     assert nkey_verify(loaded.public, b"nonce", loaded.sign(b"nonce"))
-    write_officer_keys(AVERY, tmp_path / "avery.json", created=NOW)
-    assert load_officer_keys(tmp_path / "avery.json") == AVERY
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o700, 0o644])
