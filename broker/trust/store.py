@@ -313,6 +313,10 @@ class TrustStore:
             raise TrustError("unknown-release", f"{release_type} {number} was never accepted here")
         return encrypt_release(self._fingerprint, self._chains.document(release_type, number))
 
+    def document(self, release_type: ReleaseType, number: int) -> bytes:
+        """Return an accepted release as it was signed, for a second officer to sign, too."""
+        return self._chains.document(release_type, number)
+
     def _opened(self, raw: bytes) -> bytes:
         try:
             return decrypt_release(self._fingerprint, raw)
