@@ -24,7 +24,7 @@ CONSUMERS = (
     ("RECEIPTS", "b", receipt_subject("a", "b")),
     ("COLD", "b", envelope_subject("a", "b", "ROUTINE")),
 )
-OWN = (("HOT", "c_FLASH"), ("HOT", "c"), ("RECEIPTS", "c"), ("COLD", "c"), ("RELEASES", "c"))
+OWN = (("HOT", "c_FLASH"), ("HOT", "c"), ("RECEIPTS", "c"), ("COLD", "c"), ("RELEASES", "c"), ("BEATS", "c"))
 WORDS = (b"+NXT", b'+NXT {"batch": 5, "no_wait": true}', b"+ACK", b"+TERM", b"-NAK", b"+WPI", b"")
 
 

@@ -32,11 +32,13 @@ def render(**gateways: str) -> str:
 def test_a_gateway_is_granted_exactly_this() -> None:
     assert requests_of("x") == [
         "env.x.>",
+        "report.x",
         "$JS.API.CONSUMER.INFO.HOT.x_FLASH",
         "$JS.API.CONSUMER.INFO.HOT.x",
         "$JS.API.CONSUMER.INFO.RECEIPTS.x",
         "$JS.API.CONSUMER.INFO.COLD.x",
         "$JS.API.CONSUMER.INFO.RELEASES.x",
+        "$JS.API.CONSUMER.INFO.BEATS.x",
     ]
     assert streams_of("x") == [
         "$JS.API.CONSUMER.MSG.NEXT.HOT.x_FLASH",
@@ -44,7 +46,9 @@ def test_a_gateway_is_granted_exactly_this() -> None:
         "$JS.API.CONSUMER.MSG.NEXT.RECEIPTS.x",
         "$JS.API.CONSUMER.MSG.NEXT.COLD.x",
         "$JS.API.CONSUMER.MSG.NEXT.RELEASES.x",
+        "$JS.API.CONSUMER.MSG.NEXT.BEATS.x",
         "$JS.API.DIRECT.GET.RELEASES",
+        "$JS.API.DIRECT.GET.REPORTS",
     ]
     assert acks_of("x") == [
         "$JS.ACK.HOT.x_FLASH.>",
@@ -57,14 +61,17 @@ def test_a_gateway_is_granted_exactly_this() -> None:
         "$JS.ACK._.*.COLD.x.>",
         "$JS.ACK.RELEASES.x.>",
         "$JS.ACK._.*.RELEASES.x.>",
+        "$JS.ACK.BEATS.x.>",
+        "$JS.ACK._.*.BEATS.x.>",
     ]
 
 
 def test_every_export_is_for_one_account_and_names_only_its_own_gateway() -> None:
     exports = re.findall(r"\{ service: \"([^\"]+)\".* accounts: \[GW_([a-z]+)\] \}", render(ann=HUB, bob=SYSTEM))
-    assert len(exports) == render(ann=HUB, bob=SYSTEM).count('{ service: "') == 2 * 22
+    assert len(exports) == render(ann=HUB, bob=SYSTEM).count('{ service: "') == 2 * 28
     for subject, gateway in exports:
-        assert subject == "$JS.API.DIRECT.GET.RELEASES" or re.search(rf"\.{gateway}(_FLASH)?(\.>)?$", subject)
+        shared = subject in {"$JS.API.DIRECT.GET.RELEASES", "$JS.API.DIRECT.GET.REPORTS"}
+        assert shared or re.search(rf"\.{gateway}(_FLASH)?(\.>)?$", subject)
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,17 @@ async def releases(link, count: int) -> list[bytes]:
 async def test_streams_are_as_the_design_says(exchange: Exchange) -> None:
     administrator = await exchange.administrator()
     infos = {info.config.name: info.config for info in await administrator.jsm().streams_info()}
-    assert infos.keys() == {"HOT", "COLD", "RECEIPTS", "RELEASES"}
+    assert infos.keys() == {"HOT", "COLD", "RECEIPTS", "RELEASES", "BEATS", "REPORTS"}
     for name, config in infos.items():
-        work = name != "RELEASES"
+        newest = name in {"BEATS", "REPORTS"}
+        work = name != "RELEASES" and not newest
         assert config.retention == ("workqueue" if work else "limits")
-        assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work, True)
+        assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work, not newest)
         assert config.allow_direct is not work
+        assert config.deny_delete is not work
         assert config.max_consumers == 5000
         assert (config.max_msgs_per_subject, config.discard_new_per_subject) == (
-            (10_000, True) if work else (-1, False)
+            (10_000, True) if work else (1 if newest else -1, False)
         )
         assert not config.allow_rollup_hdrs
     assert "sync_interval: always" in (exchange.folder / "server.conf").read_text()

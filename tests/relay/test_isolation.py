@@ -66,7 +66,7 @@ def granted(answers: list[Msg]) -> list[Msg]:
 async def stored_subjects(exchange: Exchange) -> set[str]:
     administrator = await exchange.administrator()
     subjects: set[str] = set()
-    for stream in ("HOT", "COLD", "RECEIPTS", "RELEASES"):
+    for stream in ("HOT", "COLD", "RECEIPTS", "RELEASES", "BEATS", "REPORTS"):
         info = await administrator.jsm().stream_info(stream, subjects_filter=">")
         subjects |= set(info.state.subjects or {})
     return subjects
@@ -74,7 +74,7 @@ async def stored_subjects(exchange: Exchange) -> set[str]:
 
 async def test_publishing_as_another_gateway_stores_nothing(guarded: Exchange) -> None:
     attacker = await guarded.attacker("a")
-    foreign = ("env.b.c.FLASH", "env.b.a.RECEIPT", "env.c.a.ROUTINE", "release.rules.1")
+    foreign = ("env.b.c.FLASH", "env.b.a.RECEIPT", "env.c.a.ROUTINE", "release.rules.1", "beat.now", "report.b")
     assert not granted(await ask_all(attacker, foreign, b"forged"))
     assert await stored_subjects(guarded) == set()
 
@@ -325,3 +325,25 @@ async def test_sabotage_with_a_guessable_message_id_a_squatter_silences_the_send
     assert outcome.state == "duplicate"
     assert [incoming.payload for incoming in await take(b, 1)] == [b"noise"]
     assert (await exchange.hub.waiting())["HOT"] <= 1
+
+
+async def test_everybody_hears_the_beat_and_reads_the_reports_and_writes_only_its_own(guarded: Exchange) -> None:
+    a, c = await guarded.link("a"), await guarded.link("c")
+    await guarded.hub.beat(b"signed by the hub")
+    assert await anext(a.beats()) == await anext(c.beats()) == b"signed by the hub"
+    assert await a.report(b"from a")
+    assert await c.report(b"from c")
+    await eventually(lambda: said_by(guarded, {"a", "c"}))
+    assert await a.reports() == await c.reports() == {"a": b"from a", "c": b"from c"}
+    # A second word replaces the first, and only one's own.
+    assert await a.report(b"from a again")
+    await eventually(lambda: said_by(guarded, {"a", "c"}, b"from a again"))
+    attacker = await guarded.attacker("c")
+    assert not granted(await ask_all(attacker, ("report.a", "beat.now", "report.nobody"), b"forged"))
+    assert await a.reports() == {"a": b"from a again", "c": b"from c"}
+    assert await stored_subjects(guarded) == {"beat.now", "report.a", "report.c"}
+
+
+async def said_by(exchange: Exchange, gateways: set[str], word: bytes = b"") -> bool:
+    reports, _ = await exchange.hub.reports(1)
+    return reports.keys() == gateways and (not word or word in reports.values())
