@@ -13,6 +13,7 @@ import pytest
 
 from broker.gateway import releases
 from broker.gateway.metrics import Metrics
+from broker.gateway.tally import Tally
 from broker.trust import TrustStore
 from tests.gateway.exchange import eventually
 from tests.trust.exchange import NOW, directory, founded, root, rules
@@ -46,7 +47,7 @@ def chain(tmp_path: pathlib.Path) -> list[bytes]:
     for raw in sealed:
         maker.offer(raw, now=NOW)
     for _ in range(3):
-        minted = rules(maker.rules)
+        minted = rules(maker.staged_rules)
         maker.offer(minted.sealed, now=NOW)
         sealed.append(minted.sealed)
     return sealed
@@ -61,22 +62,35 @@ def node_of(tmp_path: pathlib.Path, raws: Sequence[bytes]) -> Any:
         outbox=Bell(),
         releases=Bell(),
         held=Bell(),
+        standing=SimpleNamespace(staged=Bell()),
+        tally=Tally(),
+        now_ms=lambda: 0,
+        keys={"il-fusion": None},
+        store=Nothing(),
     )
 
 
-async def until_in_force(node: Any) -> None:
+class Nothing:
+    """Refusals are recorded in the audit; these tests are about what is taken."""
+
+    async def write(self, _: Any) -> None:
+        return None
+
+
+async def until_staged(node: Any) -> None:
     trust = node.trust
-    await eventually(lambda: trust.directory is not None and trust.rules is not None and trust.rules.number == 3)
+    await eventually(lambda: trust.staged("directory") and trust.staged("rules") and trust.staged("rules").number == 3)
 
 
-async def test_rules_three_two_one_are_all_in_force_at_once(tmp_path: pathlib.Path, chain: list[bytes]) -> None:
+async def test_rules_three_two_one_are_all_staged_in_order(tmp_path: pathlib.Path, chain: list[bytes]) -> None:
     founding, one_directory, first, second, third = chain
     node = node_of(tmp_path, (founding, one_directory, third, second, first))
     following = asyncio.create_task(releases.run(node))
-    await until_in_force(node)
+    await until_staged(node)
     following.cancel()
-    # What waits for rules is woken by each of the five.
-    assert node.held.rung == node.outbox.rung == node.releases.rung == 5
+    # What waits for rules is woken by each of the five; nothing is in force before a beat says so.
+    assert node.held.rung == node.outbox.rung == node.releases.rung == node.standing.staged.rung == 5
+    assert node.trust.rules is None
 
 
 async def test_a_clock_that_was_six_minutes_slow_is_set_right(
@@ -87,7 +101,7 @@ async def test_a_clock_that_was_six_minutes_slow_is_set_right(
     node.now = lambda: NOW - timedelta(minutes=6)
     following = asyncio.create_task(releases.run(node))
     await eventually(lambda: node.trust.waiting == 4)
-    assert node.trust.directory is None
+    assert node.trust.staged_directory is None
     node.now = lambda: NOW
-    await until_in_force(node)
+    await until_staged(node)
     following.cancel()
