@@ -30,6 +30,7 @@ _USAGE_ERRORS: Final = frozenset(
         "TrustError",
         "PolicyError",
         "Refusal",
+        "SealError",
         "HubError",
         "StartError",
         "GroundError",

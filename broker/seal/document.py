@@ -30,10 +30,19 @@ def _context(context: str) -> bytes:
 
 
 def sign_document(payload: bytes, signers: Sequence[Signer], context: str) -> bytes:
-    """A COSE_Sign over `payload` by all signers, for one purpose (`context`, say "directory")."""
-    count = sum(len(signer.public) for signer in signers)
-    require(0 < count <= cose.MAX_SIGNATURES, "document-shape", "no signature, or too many")
-    return cose.sign(payload, signers, _content_type(context), _context(context))
+    """A COSE_Sign over `payload` by all signers, for one purpose (`context`, say "directory").
+
+    It is verified before it is handed on: a signer may be a token that is broken or not the one that was meant, and a
+    faulty Ed25519 signature can give its key away.
+
+    Raises:
+        SealError: `document-shape`, `document-bad-signature`.
+    """
+    keys = [key for signer in signers for key in signer.public]
+    require(0 < len(keys) <= cose.MAX_SIGNATURES, "document-shape", "no signature, or too many")
+    document = cose.sign(payload, signers, _content_type(context), _context(context))
+    _verify(_parse(document), keys, context)
+    return document
 
 
 def unverified_payload(raw: bytes) -> bytes:
@@ -69,15 +78,19 @@ def verify_document(
             raise SealError("document-signature-set")
         names.append(name)
         expected.extend(signers[name])
+    _verify(message, expected, context)
+    return message.payload, tuple(names)
+
+
+def _verify(message: cose.Sign, keys: Sequence[PublicKey], context: str) -> None:
     cose.verify(
         message,
-        expected,
+        keys,
         _content_type(context),
         _context(context),
         set_code="document-signature-set",
         signature_code="document-bad-signature",
     )
-    return message.payload, tuple(names)
 
 
 def _release_key(root_fingerprint: str) -> bytes:

@@ -3,8 +3,8 @@
 import os
 import pty
 import select
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,26 +23,35 @@ def secret(path: Path, text: str) -> Path:
     return path
 
 
+# The first terminal that a process without one opens, as the leader of its session, becomes its own.
+ON_A_TERMINAL = (
+    "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+
+
 def typed(answers: list[str], *arguments: str | Path) -> tuple[int, str]:
     """Run `tearline` on a terminal of its own and type an answer at every question; returns status and screen."""
-    child, terminal = pty.fork()
-    if child == 0:
-        environment = {**CLEAN, "PYTHONPATH": str(Path(__file__).parents[2])}
-        os.execve(sys.executable, [sys.executable, "-m", "broker.cli", *map(str, arguments)], environment)
-    screen, left, asked, until = b"", list(answers), 0, time.monotonic() + 60
-    while time.monotonic() < until:
-        if not select.select([terminal], [], [], 1)[0]:
-            continue
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, os.ttyname(theirs), "-m", "broker.cli", *map(str, arguments)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**CLEAN, "PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    os.close(theirs)
+    screen, left, asked = b"", list(answers), 0
+    while select.select([ours], [], [], 60)[0]:
         try:
-            read = os.read(terminal, 4096)
+            screen += os.read(ours, 4096)
         except OSError:  # the child is gone and so is its terminal
             break
-        screen += read
         if left and screen.count(b": ") > asked and screen.endswith(b": "):
             asked = screen.count(b": ")
-            os.write(terminal, left.pop(0).encode() + b"\n")
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), screen.decode()
+            os.write(ours, left.pop(0).encode() + b"\n")
+    os.close(ours)
+    return child.wait(timeout=60), screen.decode()
 
 
 def test_a_new_passphrase_is_typed_twice_and_never_shown(tmp_path) -> None:

@@ -27,6 +27,7 @@ from broker.trust import (
     TokenPlace,
     TrustError,
     change_passphrase,
+    endorse,
     load_officer_keys,
     new_officer_keys,
     read_officer_file,
@@ -400,7 +401,14 @@ def test_a_signer_that_signs_wrongly_is_noticed_before_a_release_leaves(minting:
     bent = OfficerKeys(person=BLAKE.person, agency=BLAKE.agency, signing=Bent(BLAKE, how))
     with pytest.raises((TrustError, SealError)) as refused:
         minting(officers=(AVERY, bent))
-    assert refused.value.code in {"bad-signature", "not-a-release", "document-shape"}
+    assert refused.value.code in {"document-bad-signature", "document-shape"}
+
+
+@pytest.mark.parametrize("how", ["wrong", "short", "long", "huge", "empty", "swapped", "other message"])
+def test_an_endorsement_that_was_signed_wrongly_never_leaves_either(how: str) -> None:
+    with pytest.raises(SealError) as refused:
+        endorse(rules().document, "rules", Bent(BLAKE, how))
+    assert refused.value.code in {"document-bad-signature", "document-shape"}
 
 
 def test_a_signer_without_every_key_of_the_set_is_no_officer() -> None:
