@@ -10,8 +10,8 @@ from policy.vocabulary import Obligation, Vocabulary
 
 # A rule and the agencies it reaches.
 Matched: TypeAlias = tuple[Rule, int]
-# Some recipients, as a set of agencies, and the duties found for them so far.
-_Part: TypeAlias = tuple[int, tuple[tuple[str, ObligationValue], ...]]
+# Some recipients, as a set of agencies, and their values of the duties gone through so far; None where they have none.
+_Part: TypeAlias = tuple[int, tuple[ObligationValue | None, ...]]
 # The values of one duty that somebody has, strictest first, each with whom it reaches; the words of a union apart.
 Found: TypeAlias = list[tuple[str | int, int]]
 
@@ -62,12 +62,18 @@ def divide(audience: int, reached: Mapping[str, Found], vocabulary: Vocabulary) 
     """The audience by equal duties, ordered by first member; every recipient is in exactly one part."""
     parts: list[_Part] = [(audience, ())] if audience else []
     # What divides least goes first: every later duty then has fewer parts to look at.
-    for name, found in sorted(reached.items(), key=lambda duty: len(duty[1])):
+    names = sorted(reached, key=lambda name: len(reached[name]))
+    for name in names:
         cut = _by_words if vocabulary.obligation[name].kind == "union" else _by_strictest
-        parts = cut(parts, name, found)
+        parts = cut(parts, reached[name])
     # Below the lowest member all bits of `members - 1` are set, so their length is the place of that member.
     parts.sort(key=lambda part: (part[0] ^ (part[0] - 1)).bit_length())
-    return [(MappingProxyType(dict(sorted(duties))), members) for members, duties in parts]
+    columns = sorted((name, place) for place, name in enumerate(names))
+    return [(MappingProxyType(_named(columns, values)), members) for members, values in parts]
+
+
+def _named(columns: list[tuple[str, int]], values: tuple[ObligationValue | None, ...]) -> dict[str, ObligationValue]:
+    return {name: value for name, place in columns if (value := values[place]) is not None}
 
 
 def _apart(found: Found) -> Iterator[tuple[ObligationValue, int]]:
@@ -90,33 +96,33 @@ def _strictest_first(obligation: Obligation, values: list[str | int]) -> list[st
     return sorted(values, key=lambda value: (0, value) if isinstance(value, int) else (1, str(value)))
 
 
-def _by_strictest(parts: list[_Part], name: str, found: Found) -> list[_Part]:
+def _by_strictest(parts: list[_Part], found: Found) -> list[_Part]:
     """Each recipient under the strictest value that reaches it; `found` is strictest first."""
     smaller: list[_Part] = []
-    for part, duties in parts:
+    for part, values in parts:
         members = part
         for value, bits in found:
             if inside := members & bits:
-                smaller.append((inside, (*duties, (name, value))))
+                smaller.append((inside, (*values, value)))
                 if inside == members:
                     break
                 members ^= inside
         else:
-            smaller.append((members, duties))
+            smaller.append((members, (*values, None)))
     return smaller
 
 
-def _by_words(parts: list[_Part], name: str, found: Found) -> list[_Part]:
+def _by_words(parts: list[_Part], found: Found) -> list[_Part]:
     """Each recipient under all words that reach it."""
-    split: list[tuple[int, tuple[tuple[str, ObligationValue], ...], tuple[str, ...]]]
-    split = [(members, duties, ()) for members, duties in parts]
+    split: list[tuple[int, tuple[ObligationValue | None, ...], tuple[str, ...]]]
+    split = [(members, values, ()) for members, values in parts]
     for word, bits in found:
         smaller = []
-        for members, duties, words in split:
+        for members, values, words in split:
             inside = members & bits
             if inside:
-                smaller.append((inside, duties, (*words, str(word))))
+                smaller.append((inside, values, (*words, str(word))))
             if inside != members:
-                smaller.append((members ^ inside, duties, words))
+                smaller.append((members ^ inside, values, words))
         split = smaller
-    return [(members, (*duties, (name, words)) if words else duties) for members, duties, words in split]
+    return [(members, (*values, words or None)) for members, values, words in split]
