@@ -1,4 +1,4 @@
-"""The sharing rules: `rules check` and `rules explain`."""
+"""The sharing rules: `rules check` and `rules explain`; writing them is in `rules_write`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import click
 
 from broker.cli import access
 from broker.cli.errors import FAILED, USAGE, Stop, TearlineGroup
-from broker.cli.output import data, json_data, table, words
+from broker.cli.output import data, json_data, table
+from broker.cli.rules_status import status
+from broker.cli.rules_write import checked_data, edit, growing_option, new, say, tell_check
 
 _COMMAND = TearlineGroup.command_class
 _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
@@ -20,42 +22,53 @@ _FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
 @click.group(cls=TearlineGroup)
 def rules() -> None:
-    """Check the sharing rules, and ask why an agency gets or does not get something.
+    """Write and check the sharing rules, and ask why an agency gets or does not get something.
 
     \b
     Examples:
-      tearline rules check policy/rules.example
+      tearline rules new my-rules                     a folder to work in, from the rules that come with the software
+      tearline rules edit my-rules                    change them; put in place only when they pass
+      tearline rules say my-rules R09                 what a rule means, in one sentence
+      tearline rules check my-rules
       tearline rules explain 0193… springfield-mayor --as chicago-pd
       tearline rules explain bolo.json peoria-pd --rules policy/rules.example
     """
 
 
+for _written in (new, edit, say, status):
+    rules.add_command(_written)
+
+
 @rules.command(cls=_COMMAND)
 @click.argument("folder", type=_FOLDER)
+@growing_option
 @click.option("--json", "as_json", is_flag=True, help="Data for machines.")
-def check(folder: Path, as_json: bool) -> None:
-    """Read vocabulary.yaml, rules.yaml and agencies.yaml in FOLDER and run the cases that stand with the rules.
+def check(folder: Path, growing: bool, as_json: bool) -> None:
+    """Read vocabulary.yaml, rules.yaml and agencies.yaml in FOLDER, run the cases, and prove what can be proved.
 
-    Exit status 1 when a case fails, 2 when a file cannot be read as rules.
+    Refused are a case that does not hold, a share, always or never rule that no case touches, and by proof
+    a rule that never matches, adds nothing or is always blocked, an always that a rule it does not yield to can block.
+
+    Exit status 1 when something is refused, 2 when a file cannot be read as rules.
 
     \b
     Example:
       tearline rules check policy/rules.example
     """
-    from broker.officer import rulebook
+    from broker.officer.checking import check as check_rulebook
 
-    results = rulebook.check(_load(folder))
-    failed = [one for one in results if not one.passed]
+    found = check_rulebook(_load(folder), growing=growing)
     if as_json:
-        rows = [{"name": one.name, "passed": one.passed, "detail": one.detail} for one in results]
-        json_data({"ok": not failed, "cases": rows})
+        json_data(checked_data(found))
     else:
-        table(
-            ("", "case", ""), [("ok" if one.passed else "FAILED", one.name, str(one.detail or "")) for one in results]
-        )
-        words(f"{len(results) - len(failed)} of {len(results)} cases hold")
-    if failed:
+        table(("", "case", ""), [(_state(one), one.name, one.detail) for one in found.cases])
+    tell_check(found, faults=not as_json)
+    if not found.passed:
         raise click.exceptions.Exit(FAILED)
+
+
+def _state(case: Any) -> str:
+    return "ok" if case.passed else "FAILED" if case.failed else "waits"
 
 
 @rules.command(cls=_COMMAND, name="explain")
