@@ -15,6 +15,16 @@ _DUTIES = (
     "retain for: 30 days", "retain for: 1 year", "onward: own agency", "onward: agency and clients",
     "strip: [source identity]", "not to be used for: [employment decisions]",
 )  # fmt: skip
+_FEW = ("oversight board", "federal civil enforcement", "JTTF", "mayor's office")
+_RELATIONS_OF_MANY = ("serves the area", "in the same region", "allowed that purpose")
+_TRAITS = ("law enforcement: yes", "28 CFR 23 agreement: yes", "federal: yes", "status: active")
+_WORST_DUTIES = (
+    ("precedence: IMMEDIATE", "precedence: PRIORITY", "precedence: FLASH"),
+    ("acknowledge within: 30 minutes", "acknowledge within: 3 hours"),
+    ("retain for: 30 days", "retain for: 1 year", "retain for: 90 days", "retain for: 2 years"),
+    ("onward: own agency", "onward: agency and clients", "onward: community"),
+    ("strip: [source identity]", "strip: [raw case numbers]"),
+)
 
 
 def neutral_rules(vocabulary: Vocabulary, *, seed: int = 1, count: int = RULES) -> str:
@@ -23,9 +33,42 @@ def neutral_rules(vocabulary: Vocabulary, *, seed: int = 1, count: int = RULES) 
     lines = ["policy: neutral rules", "version: 1", "rules:"]
     for number in range(1, count + 1):
         lines += _rule(random, vocabulary, number)
-    lines += ["agreements:"]
-    lines += [f"  {name}: {{from: 2024-01-01, until: 2027-12-31}}" for name in vocabulary.agency["agreement"].values]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_agreements(vocabulary)]) + "\n"
+
+
+def worst_rules(vocabulary: Vocabulary, *, seed: int = 1, count: int = RULES) -> str:
+    """A rules file every rule of which speaks about every portion and reaches somebody: nothing can be skipped.
+
+    Whoever is reached is so by dozens of rules, whose duties divide an audience into some forty groups.
+    """
+    random = Random(seed)
+    lines = ["policy: worst rules", "version: 1", "rules:"]
+    for number in range(1, count + 1):
+        effect = _EFFECTS[number % len(_EFFECTS)]
+        lines += [f"- rule: W{number} worst", f"  effect: {effect}", "  when: anything", "  to:"]
+        if effect == "never":
+            lines += [
+                f"  - status: {random.choice(('suspended', 'active'))}",
+                f"    kind: {random.choice(_FEW)}",
+                "  - named as a recipient: yes",
+                f"    state: {random.choice(vocabulary.agency['state'].values)}",
+            ]
+        else:
+            kinds = random.sample(vocabulary.agency["kind"].values, 4)
+            lines += [
+                f"  - kind: [{', '.join(kinds)}]",
+                f"    {random.choice(_RELATIONS_OF_MANY)}: {random.choice(('yes', 'no'))}",
+                f"  - {random.choice(_TRAITS)}",
+                f"    state: [{', '.join(random.sample(vocabulary.agency['state'].values, 3))}]",
+            ]
+            lines.append(f"  with: {{{', '.join(random.sample(_WORST_DUTIES[number % len(_WORST_DUTIES)], 1))}}}")
+        lines.append("  because: a measurement")
+    return "\n".join([*lines, *_agreements(vocabulary)]) + "\n"
+
+
+def _agreements(vocabulary: Vocabulary) -> list[str]:
+    names = vocabulary.agency["agreement"].values
+    return ["agreements:", *(f"  {name}: {{from: 2024-01-01, until: 2027-12-31}}" for name in names)]
 
 
 def _rule(random: Random, vocabulary: Vocabulary, number: int) -> list[str]:

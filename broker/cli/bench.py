@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from broker.cli.errors import USAGE, Stop, TearlineGroup
+from broker.cli.errors import FAILED, USAGE, Stop, TearlineGroup
 from broker.cli.output import json_data, table, words
 
 _COMMAND = TearlineGroup.command_class
 
 
-def _measure(name: str, *, as_json: bool, **options: Any) -> None:
+def _measure(name: str, *, as_json: bool, **options: Any) -> dict[str, Any]:
     try:
         module = importlib.import_module(f"bench.{name}")
     except ModuleNotFoundError as error:
@@ -22,11 +22,12 @@ def _measure(name: str, *, as_json: bool, **options: Any) -> None:
         raise Stop(
             USAGE, "the measurements are part of the source tree: run this in a clone of the repository"
         ) from error
-    result = module.run(**options)
+    result: dict[str, Any] = module.run(**options)
     if as_json:
         json_data(result)
-        return
-    table(("figure", "value"), _rows(result))
+    else:
+        table(("figure", "value"), _rows(result))
+    return result
 
 
 def _rows(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
@@ -65,6 +66,42 @@ def audience(seconds: float, as_json: bool) -> None:
     """Decide one bulletin over 18,000 agencies and 200 rules."""
     words("building an exchange of 18,000 agencies and 200 rules ...")
     _measure("audience", as_json=as_json, seconds=seconds)
+
+
+@bench.command(cls=_COMMAND)
+@click.option("--agencies", type=click.IntRange(300, 18_000), default=18_000, show_default=True)
+@click.option("--rules", "count", type=click.IntRange(20, 200), default=200, show_default=True)
+@click.option(
+    "--portions", type=click.IntRange(10, 100_000), default=500, show_default=True, help="Portions to decide."
+)
+@click.option("--passes", type=click.IntRange(1, 100), default=5, show_default=True, help="Runs of each portion.")
+@click.option(
+    "--half-filled", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of half-filled records."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another country.")
+@click.option("--days", type=click.IntRange(1, 30), default=30, show_default=True, help="Days of bulletins to replay.")
+@_JSON
+def rules(
+    agencies: int, count: int, portions: int, passes: int, half_filled: float, seed: int, days: int, as_json: bool
+) -> None:
+    """Decide, compile, prove and replay on a national directory, beside Cedar on the same rules.
+
+    Fails when Cedar decides anything otherwise. Without cedarpy (the extra `bench`) the rest is measured.
+    """
+    result = _measure(
+        "rules",
+        as_json=as_json,
+        agencies=agencies,
+        rules=count,
+        portions=portions,
+        passes=passes,
+        half_filled=half_filled,
+        seed=seed,
+        days=days,
+        say=words,
+    )
+    if result["cedar"]["mismatches"]:
+        raise Stop(FAILED, f"Cedar decides {result['cedar']['mismatches']} of {result['cedar']['compared']} otherwise")
 
 
 @bench.command(cls=_COMMAND)
