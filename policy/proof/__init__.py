@@ -2,3 +2,9 @@
 
 Needs the extra `officer` (z3). Nothing else in `policy` imports this room.
 """
+
+from policy.proof.compare import compare
+from policy.proof.lint import lint
+from policy.proof.narrow import narrows_only
+
+__all__ = ["compare", "lint", "narrows_only"]

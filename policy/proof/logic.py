@@ -1,0 +1,158 @@
+"""The one place that speaks to z3: propositions over named yes-or-no facts, and questions about them.
+
+Everything that rules can say is finite once a moment is read as its place among the dates of the agreements, so there
+is no arithmetic: one incremental solver is asked again and again under assumptions.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias, final
+
+import z3
+
+from policy.errors import PolicyError
+
+# A constant truth folds away before the solver sees it; anything else is z3's `BoolRef`, which has no types.
+Formula: TypeAlias = "bool | z3.BoolRef"
+
+# A proof over 200 rules takes seconds. What takes minutes is reported as unproved, never as the same.
+_TIMEOUT_MS = 120_000
+
+
+@final
+class Model:
+    """One possible world, as the truth of every fact in it."""
+
+    def __init__(self, model: z3.ModelRef) -> None:
+        self._model = model
+
+    def holds(self, formula: Formula) -> bool:
+        """Whether `formula` is true in this world; a fact that plays no part is false."""
+        if isinstance(formula, bool):
+            return formula
+        return bool(z3.is_true(self._model.eval(formula, model_completion=True)))
+
+
+@final
+class Logic:
+    """Facts, what is known to hold between them, and the solver. Equal formulas are one object."""
+
+    def __init__(self) -> None:
+        # A context of its own, so that two proofs may run in two threads.
+        self._context = z3.Context()
+        self._solver = z3.SolverFor("QF_FD", ctx=self._context)
+        # What does not matter comes out as no: examples hold as few members as they can.
+        self._solver.set("phase", "always_false")
+        self._solver.set("timeout", _TIMEOUT_MS)
+        self._made: dict[tuple[bool, frozenset[int]], z3.BoolRef] = {}
+        self._named: dict[int, z3.BoolRef] = {}
+        # An id of z3 is only unique among living terms.
+        self._alive: list[z3.BoolRef] = []
+
+    def fact(self, name: str) -> Formula:
+        """A yes-or-no fact; the same name is the same fact."""
+        return z3.Bool(name, self._context)
+
+    def require(self, formula: Formula) -> None:
+        """Only worlds where `formula` holds are possible."""
+        self._solver.add(formula)
+
+    def at_most_one(self, facts: Sequence[Formula]) -> None:
+        """At most one of `facts` holds in any possible world."""
+        if len(facts) > 1:
+            self._solver.add(z3.AtMost(*facts, 1))
+
+    def negate(self, formula: Formula) -> Formula:
+        if isinstance(formula, bool):
+            return not formula
+        return z3.Not(formula)
+
+    def all_of(self, formulas: Iterable[Formula]) -> Formula:
+        """AND; of nothing it is true."""
+        return self._join(formulas, conjunction=True)
+
+    def any_of(self, formulas: Iterable[Formula]) -> Formula:
+        """OR; of nothing it is false."""
+        return self._join(formulas, conjunction=False)
+
+    def implies(self, formula: Formula, consequence: Formula) -> Formula:
+        return self.any_of((self.negate(formula), consequence))
+
+    def _join(self, formulas: Iterable[Formula], *, conjunction: bool) -> Formula:
+        parts: dict[int, z3.BoolRef] = {}
+        for formula in formulas:
+            if isinstance(formula, bool):
+                if formula is not conjunction:
+                    return formula
+                continue
+            parts[formula.get_id()] = formula
+        if not parts:
+            return conjunction
+        if len(parts) == 1:
+            return next(iter(parts.values()))
+        key = (conjunction, frozenset(parts))
+        if key not in self._made:
+            self._alive.extend(parts.values())
+            terms = (z3.Ast * len(parts))(*(part.as_ast() for part in parts.values()))
+            make = z3.Z3_mk_and if conjunction else z3.Z3_mk_or
+            self._made[key] = z3.BoolRef(make(self._context.ref(), len(parts), terms), self._context)
+        return self._made[key]
+
+    def named(self, formula: Formula) -> Formula:
+        """A fact that stands for `formula`, to be assumed without encoding it again."""
+        if isinstance(formula, bool):
+            return formula
+        number = formula.get_id()
+        if number not in self._named:
+            name = z3.Bool(f"#{len(self._named)}", self._context)
+            self._solver.add(name == formula)
+            self._named[number] = name
+            self._alive.append(formula)
+        return self._named[number]
+
+    def possible(self, *formulas: Formula) -> bool:
+        """Whether some possible world satisfies all `formulas`.
+
+        Raises:
+            PolicyError: if the solver gives up, which proves nothing.
+        """
+        assumptions = self._assumptions(formulas)
+        return assumptions is not None and self._check(assumptions)
+
+    def example(self, *formulas: Formula, prefer: Sequence[Formula] = ()) -> Model | None:
+        """A possible world that satisfies all `formulas`, and of `prefer` what comes easily; None if there is none.
+
+        Raises:
+            PolicyError: if the solver gives up.
+        """
+        assumptions = self._assumptions(formulas)
+        if assumptions is None or not self._check(assumptions):
+            return None
+        wished = [wish for wish in prefer if not isinstance(wish, bool)]
+        while wished and not self._check([*assumptions, *wished]):
+            refused = {term.get_id() for term in self._solver.unsat_core()}
+            kept = [wish for wish in wished if wish.get_id() not in refused]
+            wished = kept if len(kept) < len(wished) else []
+        if not wished:
+            self._check(assumptions)
+        return Model(self._solver.model())
+
+    def _assumptions(self, formulas: Iterable[Formula]) -> list[z3.BoolRef] | None:
+        """The formulas as assumptions; None when one of them is plainly false."""
+        named = []
+        for formula in formulas:
+            if formula is False:
+                return None
+            if not isinstance(formula, bool):
+                named.append(formula if self._is_literal(formula) else self.named(formula))
+        return named
+
+    @staticmethod
+    def _is_literal(formula: z3.BoolRef) -> bool:
+        inner = formula.arg(0) if z3.is_not(formula) else formula
+        return bool(z3.is_const(inner))
+
+    def _check(self, assumptions: Sequence[z3.BoolRef]) -> bool:
+        answer = self._solver.check(*assumptions)
+        if answer == z3.unknown:
+            raise PolicyError("not-proved", f"the solver gave up: {self._solver.reason_unknown()}")
+        return bool(answer == z3.sat)
