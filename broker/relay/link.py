@@ -44,6 +44,8 @@ log = structlog.get_logger()
 # that then ended. A release may be a suspension: seconds matter more than one small request.
 _LOOK_AGAIN: Final = 3.0
 _RETRY_READ: Final = 1.0
+# A few batches of one message for each gateway; a relay that always has one more is not believed for ever.
+_REPORTS_WITHIN: Final = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,13 +254,16 @@ class Link:
         found: dict[str, bytes] = {}
         sequence = 1
         try:
-            while True:
-                inbox = self._inbox(f"get.{secrets.token_hex(8)}")
-                messages, following = await read_batch(client, REPORTS, "report.>", inbox=inbox, sequence=sequence)
-                found |= by_gateway(messages)
-                if following == sequence:
-                    return found
-                sequence = following
+            async with asyncio.timeout(_REPORTS_WITHIN):
+                while True:
+                    inbox = self._inbox(f"get.{secrets.token_hex(8)}")
+                    messages, following = await read_batch(client, REPORTS, "report.>", inbox=inbox, sequence=sequence)
+                    found |= by_gateway(messages)
+                    if following == sequence:
+                        return found
+                    sequence = following
+        except TimeoutError as error:
+            raise RelayError("reports-unreadable", "there is no end of reports") from error
         except NatsError as error:
             raise RelayError("reports-unreadable", "the connection has ended") from error
 
