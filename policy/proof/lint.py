@@ -24,6 +24,10 @@ def lint(ruleset: Ruleset, vocabulary: Vocabulary) -> tuple[Finding, ...]:
     return tuple(_Lint(ruleset, vocabulary).findings())
 
 
+# Whoever has this many always rules to mend needs no more examples.
+_SHOWN = 20
+
+
 @final
 class _Lint:
     def __init__(self, ruleset: Ruleset, vocabulary: Vocabulary) -> None:
@@ -33,6 +37,7 @@ class _Lint:
         self._logic = self._ground.logic
         self._record = self._ground.anyone()
         self._meaning = self._ground.meaning(vocabulary, ruleset, self._record)
+        self._shown = 0
         natural = (*self._ground.portion.natural(), *self._record.natural())
         self._complete = self._logic.named(self._logic.all_of(natural))
 
@@ -94,21 +99,25 @@ class _Lint:
         for never in self._ruleset.rules:
             if never.effect != "never":
                 continue
-            can_block = self._logic.possible(matches, self._meaning.matches[never.id])
-            if can_block and never.id not in listed:
+            pair = (matches, self._meaning.matches[never.id])
+            if never.id in listed:
+                if not self._logic.possible(*pair):
+                    message = f"yields to {never.id}, which can never block it: take it out of 'yields to'"
+                    yield self._finding("yields-in-vain", rule, message)
+                continue
+            example = self._example(rule, never) if self._shown < _SHOWN else None
+            if example is not None or (self._shown >= _SHOWN and self._logic.possible(*pair)):
+                self._shown += 1
                 message = f"must always arrive, but {never.id} can block it and is not listed under 'yields to'"
-                yield self._finding("blocks-always", rule, message, self._example(rule, never))
-            elif not can_block and never.id in listed:
-                message = f"yields to {never.id}, which can never block it: take it out of 'yields to'"
-                yield self._finding("yields-in-vain", rule, message)
+                yield self._finding("blocks-always", rule, message, example)
 
-    def _example(self, rule: Rule, never: Rule) -> Witness:
-        """A recipient of `rule` that `never` blocks, as the decider of production sees it, too."""
+    def _example(self, rule: Rule, never: Rule) -> Witness | None:
+        """A recipient of `rule` that `never` blocks, as the decider of production sees it, too; None if none can be."""
         model: Model | None = self._ground.example(
             self._meaning.matches[rule.id], self._meaning.matches[never.id], record=self._record
         )
         if model is None:
-            raise mismatch("an always rule")
+            return None
         witness = Witness(
             portion=self._ground.portion.read(model, SOME_AGENCY),
             agency=None,

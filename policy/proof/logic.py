@@ -25,11 +25,14 @@ class Model:
     def __init__(self, model: z3.ModelRef) -> None:
         self._model = model
 
-    def holds(self, formula: Formula) -> bool:
-        """Whether `formula` is true in this world; a fact that plays no part is false."""
-        if isinstance(formula, bool):
-            return formula
-        return bool(z3.is_true(self._model.eval(formula, model_completion=True)))
+    def holds(self, fact: Formula) -> bool:
+        """Whether a fact is true in this world; one that plays no part is false."""
+        if isinstance(fact, bool):
+            return fact
+        context = fact.ctx_ref()
+        found = z3.Z3_model_get_const_interp(context, self._model.model, fact.decl().as_func_decl())
+        # A null pointer stands for a fact that plays no part.
+        return bool(found) and bool(z3.Z3_get_bool_value(context, found) == z3.Z3_L_TRUE)
 
 
 @final
@@ -125,15 +128,14 @@ class Logic:
             PolicyError: if the solver gives up.
         """
         assumptions = self._assumptions(formulas)
-        if assumptions is None or not self._check(assumptions):
+        if assumptions is None:
             return None
-        wished = [wish for wish in prefer if not isinstance(wish, bool)]
-        while wished and not self._check([*assumptions, *wished]):
+        wished = {wish.get_id(): wish for wish in prefer if not isinstance(wish, bool)}
+        while not self._check([*assumptions, *wished.values()]):
             refused = {term.get_id() for term in self._solver.unsat_core()}
-            kept = [wish for wish in wished if wish.get_id() not in refused]
-            wished = kept if len(kept) < len(wished) else []
-        if not wished:
-            self._check(assumptions)
+            if refused.isdisjoint(wished):
+                return None
+            wished = {number: wish for number, wish in wished.items() if number not in refused}
         return Model(self._solver.model())
 
     def _assumptions(self, formulas: Iterable[Formula]) -> list[z3.BoolRef] | None:
