@@ -162,6 +162,10 @@ class GatewayClient:
         query = {**({"since": since} if since else {}), **_page(limit, cursor)}
         return await self._call("GET", "/v1/rules/history", query=query)
 
+    async def releases(self) -> JsonObject:
+        """Which releases are in force and staged, here and at every other gateway."""
+        return await self._call("GET", "/v1/releases")
+
     async def status(self) -> JsonObject:
         return await self._call("GET", "/v1/status")
 

@@ -13,6 +13,8 @@ import click
 from broker.cli import access
 from broker.cli.errors import FAILED, USAGE, Stop, TearlineGroup
 from broker.cli.output import data, json_data, table
+from broker.cli.rules_preview import history, preview
+from broker.cli.rules_release import COMMANDS as RELEASE_COMMANDS
 from broker.cli.rules_status import status
 from broker.cli.rules_write import checked_data, edit, growing_option, new, say, tell_check
 
@@ -30,12 +32,16 @@ def rules() -> None:
       tearline rules edit my-rules                    change them; put in place only when they pass
       tearline rules say my-rules R09                 what a rule means, in one sentence
       tearline rules check my-rules
+      tearline rules preview in-force my-rules        what changing the rules would do, proved
+      tearline rules propose my-rules --officer officers/avery.json --out change.proposal
+      tearline rules approve change.proposal --officer officers/blake.json
+      tearline rules status --as chicago-pd           which release is in force, where
       tearline rules explain 0193… springfield-mayor --as chicago-pd
       tearline rules explain bolo.json peoria-pd --rules policy/rules.example
     """
 
 
-for _written in (new, edit, say, status):
+for _written in (new, edit, say, preview, history, status, *RELEASE_COMMANDS):
     rules.add_command(_written)
 
 

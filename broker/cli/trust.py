@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from broker.cli.agency_change import COMMANDS as DIRECTORY_CHANGES
 from broker.cli.asking import Asking, passphrase_files
 from broker.cli.errors import USAGE, Stop, TearlineGroup
 from broker.cli.output import data, json_data, table, words
@@ -140,6 +141,10 @@ def add(
         json_data(release)
     else:
         words(f"directory {release['number']} with {release['agency']}, signed by {', '.join(release['signers'])}")
+
+
+for _change in DIRECTORY_CHANGES:
+    agency.add_command(_change)
 
 
 @click.group(cls=TearlineGroup)

@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from aiohttp import hdrs, web
 
-from broker.gateway import acts, recording, sse, status, submit, views
+from broker.gateway import acts, recording, release_status, sse, status, submit, views
 from broker.gateway.core import Node, bulletin_id
 from broker.gateway.openapi import document
 from broker.gateway.problems import ProblemError
@@ -53,6 +53,7 @@ def application(node: Node, tokens: Tokens) -> web.Application:
     app.router.add_post("/v1/events/confirm", scoped("read", post_confirm))
     app.router.add_get("/v1/explain", scoped("read", get_explain))
     app.router.add_get("/v1/rules/history", scoped("read", get_history))
+    app.router.add_get("/v1/releases", scoped("observe", get_releases))
     app.router.add_get("/v1/status", scoped("observe", get_status))
     return app
 
@@ -237,6 +238,11 @@ async def get_history(request: web.Request, node: Node, grant: Grant) -> web.Res
     """What the rules saw of this agency's own submissions, for the replay of a change; never a text."""
     since, cursor = (request.query.get(name, "") for name in ("since", "cursor"))
     return web.json_response(recording.page(node, grant.agency, since=since, cursor=cursor, limit=_limit(request)))
+
+
+async def get_releases(_: web.Request, node: Node, __: Grant) -> web.Response:
+    """Which releases are in force and staged, here and at every other gateway."""
+    return web.json_response(await release_status.releases(node))
 
 
 async def get_status(_: web.Request, node: Node, grant: Grant) -> web.Response:

@@ -141,6 +141,14 @@ def document() -> dict[str, Any]:
                 parameters=[_query("since", TIME), *page],
             )
         },
+        "/v1/releases": {
+            "get": _operation(
+                "releases",
+                "Which releases are in force and staged, here and at every other gateway",
+                {"200": _json("releases", "Any")},
+                scope="observe",
+            )
+        },
         "/v1/status": {
             "get": _operation(
                 "status", "What waits, for whom, since when", {"200": _json("status", "Any")}, scope="observe"

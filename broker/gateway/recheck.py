@@ -66,7 +66,8 @@ class Judge:
         self._agency = agency
         self._patient = patient
         self._checked: Rechecked | None = None
-        self._late = False
+        #: The release it was decided under had been replaced before: set by `releases`.
+        self.late = False
 
     @property
     def agency(self) -> str:
@@ -106,7 +107,7 @@ class Judge:
             self._hold_if_newer(manifest.directory, _newest(trust, "directory"), "newer-directory")
             raise SealError("recheck-refused", "decided under a directory this gateway never had")
         force = trust.force
-        self._late = _replaced_before(manifest.created, force.replaced("rules", number)) or _replaced_before(
+        self.late = _replaced_before(manifest.created, force.replaced("rules", number)) or _replaced_before(
             manifest.created, force.replaced("directory", manifest.directory)
         )
 
@@ -172,13 +173,13 @@ class Judge:
             )
             stated = unsealed.terms.obligations.get(number, {})
             try:
-                permitted, mine = decider.admits(attributes, self._agency, cut_off=self._late)
+                permitted, mine = decider.admits(attributes, self._agency, cut_off=self.late)
                 # The usual case, in which both gateways read the same rules, is told without joining them.
                 obligations[number] = mine if stated == mine else join_obligations(rules.vocabulary, stated, mine)
             except PolicyError as error:
                 raise SealError("recheck-refused", "terms that the vocabulary does not know") from error
             if not permitted:
-                raise SealError("recheck-refused", REPLACED if self._late else NOT_SHARED)
+                raise SealError("recheck-refused", REPLACED if self.late else NOT_SHARED)
         return obligations
 
     def _requester(self, unsealed: Unsealed) -> str | None:

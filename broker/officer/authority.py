@@ -6,10 +6,11 @@ such a folder and publishes what is new in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from broker.officer import desk, membership
 from broker.officer.signers import load_officers
 from broker.ops.clock import now
 from broker.trust import (
@@ -27,7 +28,7 @@ from broker.trust import (
     write_beat_keys,
 )
 from broker.trust.files import replace_private
-from policy import parse_agencies
+from policy import Attributes, parse_agencies
 
 
 def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path], ask: Ask) -> dict[str, Any]:
@@ -51,12 +52,12 @@ def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path], a
 
 
 def members(releases: Path, root: str) -> list[dict[str, Any]]:
-    """The directory in force, agency by agency.
+    """The newest directory, agency by agency.
 
     Raises:
         TrustError: nothing verified is in the folder.
     """
-    directory = TrustStore(releases, root).directory
+    directory = TrustStore(releases, root).staged_directory
     if directory is None:
         raise TrustError("no-directory", f"there is no verified directory in `{releases}`")
     return [
@@ -85,41 +86,71 @@ def add_agency(
         PolicyError: the attributes are not words of the vocabulary.
     """
     store = TrustStore(releases, root)
-    if store.root is None or store.rules is None:
-        raise TrustError("no-rules", f"there are no verified rules in `{releases}` yet")
-    text = attributes.read_text(encoding="utf-8")
-    known = parse_agencies(text, store.rules.vocabulary, source=attributes.name)
+    known = _known(store, attributes)
     agency = _agency_of(raw, known)
     entry, nkey = read_public_entry(raw, known[agency])
-    before = store.directory
-    entries = {**(before.entries if before else {}), entry.agency: entry}
-    gateways = {**(before.gateways if before else {}), entry.gateway: nkey}
+    members = membership.with_entry(membership.members_of(store.staged_directory), entry, nkey)
     signers = load_officers(officers, ask=ask)
     at = now()
-    minted = mint_directory(
-        entries.values(),
-        gateways,
-        root=store.root,
-        previous=before,
-        officers=signers,
-        created=at,
-        vocabulary=store.rules.vocabulary,
-    )
-    store.offer(minted.sealed, now=at)
+    if store.staged_directory is None:
+        store.offer(_first_directory(store, members, signers), now=at)
+    else:
+        _signed_together(store, desk.change_of_members(store, members), signers)
+    released = store.staged("directory")
+    if released is None:
+        raise RuntimeError  # it was offered just now
     return {
-        "number": minted.release.number,
-        "hash": minted.release.hash.hex(),
+        "number": released.number,
+        "hash": released.hash.hex(),
         "agency": entry.agency,
-        "signers": list(minted.release.signers),
-        "expires": minted.release.expires.isoformat(),
+        "signers": list(released.signers),
+        "expires": released.expires.isoformat(),
     }
 
 
-def _agency_of(raw: bytes, known: Any) -> str:
+def attributes_of(store: TrustStore, attributes: Path, agency: str) -> Attributes:
+    """What a file of attributes states of one agency, in the words of the newest rules' vocabulary.
+
+    Raises:
+        TrustError: `no-rules`, `no-attributes`. PolicyError: the file is refused, with its line.
+    """
+    known = _known(store, attributes)
+    if agency not in known:
+        raise TrustError("no-attributes", f"`{attributes.name}` does not list `{agency}`")
+    return known[agency]
+
+
+def _known(store: TrustStore, attributes: Path) -> Mapping[str, Attributes]:
+    if store.staged_rules is None:
+        raise TrustError("no-rules", "there are no verified rules in this folder of releases yet")
+    text = attributes.read_text(encoding="utf-8")
+    return parse_agencies(text, store.staged_rules.vocabulary, source=attributes.name)
+
+
+def _first_directory(store: TrustStore, members: membership.Members, signers: list[OfficerKeys]) -> bytes:
+    """There is nothing yet that it could change, so it has no preview."""
+    if store.root is None:
+        raise TrustError("no-root", "there is no root in this folder of releases")
+    return mint_directory(
+        members.entries.values(), members.gateways, root=store.root, previous=None, officers=signers, created=now()
+    ).sealed
+
+
+def _signed_together(store: TrustStore, change: desk.Change, signers: list[OfficerKeys]) -> None:
+    """Two officers at one desk: the first is the author, and the second approves what both see there."""
+    author, *others = signers
+    if not others:
+        raise TrustError("too-few-persons", "two officers of different agencies sign")
+    proposed = desk.propose(store, change, author=author, now=now())
+    verdict = change.previewed.preview.comparison.audience
+    desk.approve(store, proposed, approver=others[0], verdict=verdict, now=now())
+
+
+def _agency_of(raw: bytes, known: Mapping[str, Attributes]) -> str:
     for agency in known:
         try:
             if read_public_entry(raw, known[agency])[0].agency == agency:
-                return str(agency)
+                return agency
         except TrustError as error:
             raise TrustError(error.code, str(error)) from error
     raise TrustError("no-attributes", "the file of attributes does not list the agency of the entry")

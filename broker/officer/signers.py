@@ -11,8 +11,8 @@ from broker.trust import Ask, OfficerKeys, TokenPlace, TrustError, load_officer_
 from broker.trust.officers import on_token
 
 
-def load_officer(path: Path, *, ask: Ask) -> OfficerKeys:
-    """Read an officer's file of any kind, asking for what opens it.
+def load_officer(path: Path, *, ask: Ask, allow_example: bool = False) -> OfficerKeys:
+    """Read an officer's file of any kind, asking for what opens it; example keys only where a demo runs.
 
     Raises:
         TrustError: as `load_officer_keys` and `load_token_officer`; `no-pkcs11`.
@@ -20,7 +20,7 @@ def load_officer(path: Path, *, ask: Ask) -> OfficerKeys:
     if on_token(path):
         keys: OfficerKeys = _token_room().load_token_officer(path, ask=ask)
         return keys
-    return load_officer_keys(path, ask=ask)
+    return load_officer_keys(path, ask=ask, allow_example=allow_example)
 
 
 def load_officers(paths: Sequence[Path], *, ask: Ask) -> list[OfficerKeys]:

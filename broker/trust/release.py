@@ -28,7 +28,8 @@ NO_HASH: Final = bytes(32)
 #: An emergency ends by itself unless a second officer signs it, too.
 EMERGENCY_VALID: Final = timedelta(hours=24)
 ALL: Final = 100
-_FIELDS: Final = 12
+_MAX_FAILING: Final = 2000
+_FIELDS: Final = 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Release:
         quorum: how many in a hundred of the gateways must be ready before it comes into force.
         basis: number of the earlier release that it repeats (a rollback) or adds to (an emergency); 0 otherwise.
         lapses: when an emergency ends unless it is confirmed; None for every other release.
+        failing: names of the cases that the officers know will fail under it: a suspension breaks those that are about
+            the suspended. Gateways are ready all the same.
         confirmed: two persons of two agencies signed it.
     """
 
@@ -56,6 +59,7 @@ class Release:
     quorum: int
     basis: int
     lapses: datetime | None
+    failing: frozenset[str]
     confirmed: bool
 
     def lapsed(self, at: datetime) -> bool:
@@ -71,6 +75,7 @@ class Conditions:
     quorum: int = ALL
     basis: int = 0
     lapses: datetime | None = None
+    failing: frozenset[str] = frozenset()
 
 
 #: Of the first release of a chain.
@@ -102,6 +107,7 @@ def release_payload(
             10: conditions.quorum,
             11: conditions.basis,
             12: 0 if conditions.lapses is None else int(conditions.lapses.timestamp()),
+            13: sorted(conditions.failing),
         }
     )
 
@@ -189,7 +195,7 @@ def _read(payload: bytes, root: Root, officers: tuple[Officer, ...]) -> Release:
     match fields:
         case {
             3: int(number), 4: bytes(previous), 5: int(created), 6: int(expires), 7: str(origin), 8: content,
-            9: bytes(preview), 10: int(quorum), 11: int(basis), 12: int(lapses),
+            9: bytes(preview), 10: int(quorum), 11: int(basis), 12: int(lapses), 13: list(failing),
         }:  # fmt: skip
             pass
         case _:
@@ -198,6 +204,8 @@ def _read(payload: bytes, root: Root, officers: tuple[Officer, ...]) -> Release:
         raise TrustError("not-a-release", "a field is surplus or out of range")
     if not 0 < quorum <= ALL or not 0 <= basis < number:
         raise TrustError("not-a-release", "the quorum or the basis is out of range")
+    if len(failing) > _MAX_FAILING or not all(isinstance(name, str) for name in failing):
+        raise TrustError("not-a-release", "the failing cases are not a list of names")
     if origin != root.fingerprint:
         raise TrustError("other-exchange", "the release belongs to another exchange")
     release_type: ReleaseType = fields[2]
@@ -217,6 +225,7 @@ def _read(payload: bytes, root: Root, officers: tuple[Officer, ...]) -> Release:
         quorum=quorum,
         basis=basis,
         lapses=_time(lapses) if lapses else None,
+        failing=frozenset(failing),
         confirmed=enough(officers),
     )
 

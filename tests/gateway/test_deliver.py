@@ -65,13 +65,19 @@ async def test_an_id_or_a_number_of_another_agency_is_refused(
             assert await refused(running, CHICAGO, CITY, sent["id"]) == "recheck-refused"
 
 
+def tomorrow(node: Node) -> int:
+    """The number of the next directory, which nobody has yet."""
+    newest = node.trust.staged("directory")
+    assert newest is not None
+    return newest.number + 1
+
+
 async def test_what_waits_for_a_release_waits_here_and_is_delivered_when_it_comes(
     running: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = running.nodes[CITY]
-    assert node.trust.directory is not None
     with monkeypatch.context() as patch:
-        bend(patch, under(node.trust.directory.number + 1))
+        bend(patch, under(tomorrow(node)))
         sent = await running.desks[CHICAGO].accepted(threat("by the directory of tomorrow"))
         await waits_here(node)
     await Relay(running).empty(CITY, "HOT")
@@ -87,8 +93,7 @@ async def test_what_is_sent_again_while_it_waits_here_is_held_once(
 ) -> None:
     node, chicago = running.nodes[CITY], running.nodes[CHICAGO]
     held_before = refusals(node, "deliver", "newer-directory")
-    assert node.trust.directory is not None
-    bend(monkeypatch, under(node.trust.directory.number + 1))
+    bend(monkeypatch, under(tomorrow(node)))
     sent = await running.desks[CHICAGO].accepted(threat("sent again and again"))
     again = "UPDATE deliveries SET next_attempt = 0 WHERE id = ? AND next_attempt IS NOT NULL"
     tried = "SELECT 1 FROM deliveries WHERE id = ? AND recipient = ? AND attempts = ?"
@@ -202,8 +207,7 @@ async def test_a_signer_whose_new_keys_have_not_arrived_yet_waits_for_them(
     running: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node, fresh = running.nodes[CITY], new_agency_keys(FUSION)
-    assert node.trust.directory is not None
-    coming = node.trust.directory.number + 1
+    coming = tomorrow(node)
 
     def rotated(draft: Draft, _: SigningKeys) -> Sealed:
         return seal(replace(draft, directory=coming), fresh.signing)

@@ -31,7 +31,7 @@ async def test_streams_are_as_the_design_says(exchange: Exchange) -> None:
         newest = name in {"BEATS", "REPORTS"}
         work = name != "RELEASES" and not newest
         assert config.retention == ("workqueue" if work else "limits")
-        assert (config.storage, config.allow_msg_ttl, config.allow_atomic) == ("file", work, not newest)
+        assert (config.storage, config.allow_msg_ttl, bool(config.allow_atomic)) == ("file", work, not newest)
         assert config.allow_direct is not work
         assert config.deny_delete is not work
         assert config.max_consumers == 5000

@@ -123,7 +123,8 @@ async def test_many_are_stored_as_a_batch_and_each_has_its_outcome(exchange: Exc
     ]
     outcomes = await a.publish(mixed)
     assert [outcome.state for outcome in outcomes] == ["failed" if n % 10 == 9 else "relayed" for n in range(700)]
-    assert (await exchange.hub.waiting()) == {"HOT": 350, "COLD": 280, "RECEIPTS": 0, "RELEASES": 0, "BEATS": 0, "REPORTS": 0}
+    waiting = await exchange.hub.waiting()
+    assert {name: count for name, count in waiting.items() if count} == {"HOT": 350, "COLD": 280}
 
 
 async def test_a_batch_with_one_stored_id_falls_back_to_singles(exchange: Exchange) -> None:

@@ -1,0 +1,117 @@
+"""The next directory: one agency added, changed, suspended, resumed, removed, or with new keys. Pure.
+
+A removed agency stays listed as revoked, so that what it says from then on is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from broker.trust import Directory, Entry, TrustError
+from policy import Attributes
+
+STATUS: Final = "status"
+ACTIVE: Final = "active"
+SUSPENDED: Final = "suspended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """What a directory lists."""
+
+    entries: Mapping[str, Entry]
+    gateways: Mapping[str, str]
+
+    @property
+    def agencies(self) -> Mapping[str, Attributes]:
+        """Who can be a recipient, as the rules see them."""
+        return {name: entry.attributes for name, entry in self.entries.items() if not entry.public.revoked}
+
+
+def members_of(directory: Directory | None) -> Members:
+    """What a directory lists; nobody before there is one."""
+    if directory is None:
+        return Members(entries={}, gateways={})
+    return Members(entries=directory.entries, gateways=directory.gateways)
+
+
+def with_entry(members: Members, entry: Entry, nkey: str) -> Members:
+    """Add an agency, or put a new entry in place of its old one: other keys, contacts, gateway or attributes."""
+    return _kept(members, {**members.entries, entry.agency: entry}, {**members.gateways, entry.gateway: nkey})
+
+
+def with_keys(members: Members, entry: Entry, nkey: str) -> Members:
+    """Give a member the keys and contacts of a new public entry; what the officers vouch for stays as it was.
+
+    Raises:
+        TrustError: `unknown-agency`.
+    """
+    known = _entry(members, entry.agency)
+    return with_entry(members, replace(entry, attributes=known.attributes), nkey)
+
+
+def with_attributes(members: Members, agency: str, attributes: Attributes) -> Members:
+    """Put what the officers vouch for in place of what they vouched for.
+
+    Raises:
+        TrustError: `unknown-agency`.
+    """
+    return _changed(members, agency, lambda entry: replace(entry, attributes=MappingProxyType(dict(attributes))))
+
+
+def suspended(members: Members, agency: str) -> Members:
+    """Suspend an agency: the rules forbid what they forbid to a suspended one; its keys stay good.
+
+    Raises:
+        TrustError: `unknown-agency`; `nothing-changed`.
+    """
+    return _with_status(members, agency, SUSPENDED)
+
+
+def resumed(members: Members, agency: str) -> Members:
+    """End a suspension.
+
+    Raises:
+        TrustError: `unknown-agency`; `nothing-changed`.
+    """
+    return _with_status(members, agency, ACTIVE)
+
+
+def removed(members: Members, agency: str) -> Members:
+    """Revoke an agency: it gets nothing more, and nothing it says is believed.
+
+    Raises:
+        TrustError: `unknown-agency`; `nothing-changed`.
+    """
+    return _changed(members, agency, lambda entry: replace(entry, public=replace(entry.public, revoked=True)))
+
+
+def _with_status(members: Members, agency: str, status: str) -> Members:
+    return _changed(
+        members,
+        agency,
+        lambda entry: replace(entry, attributes=MappingProxyType({**entry.attributes, STATUS: status})),
+    )
+
+
+def _changed(members: Members, agency: str, change: Callable[[Entry], Entry]) -> Members:
+    before = _entry(members, agency)
+    after = change(before)
+    if after == before:
+        raise TrustError("nothing-changed", f"`{agency}` is so already")
+    return _kept(members, {**members.entries, agency: after}, members.gateways)
+
+
+def _kept(members: Members, entries: Mapping[str, Entry], gateways: Mapping[str, str]) -> Members:
+    """Gateways that still host somebody; a name whose last agency left is given up."""
+    used = {entry.gateway for entry in entries.values()}
+    return replace(members, entries=entries, gateways={name: nkey for name, nkey in gateways.items() if name in used})
+
+
+def _entry(members: Members, agency: str) -> Entry:
+    if agency not in members.entries:
+        raise TrustError("unknown-agency", f"the directory has no agency `{agency}`")
+    return members.entries[agency]
