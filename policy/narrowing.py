@@ -1,74 +1,95 @@
-"""What a gateway can say of a narrowing change by itself, without a solver: which rules it adds, and whom they may meet.
+"""What a gateway can see for itself of a release that one officer made alone: that it only forbids.
 
-Sound, not complete: what these functions let through only narrows and blocks no `always` rule; they may refuse what a
-proof would let through.
+No solver: sound on the face of the rules. What is refused here may still be harmless, what is accepted narrows.
 """
 
-from itertools import product
+from dataclasses import replace
 
 from policy.errors import PolicyError
-from policy.rules import Item, Rule, Ruleset
+from policy.rules import Case, Item, Rule, Ruleset
 from policy.truth import Line
 from policy.vocabulary import Vocabulary
 
 
 def only_adds_nevers(before: Ruleset, after: Ruleset) -> tuple[Rule, ...]:
-    """Return the never rules that `after` adds to `before`, in order of their ids.
+    """The never rules that `after` adds to `before`, in the order of the text.
 
-    Cases may be added, removed or changed: they decide nothing. Everything else must mean literally the same.
+    Everything else is the same to the letter, wherever it stands in the text: rules, agreements and cases. The version
+    may be another, and there may be more cases.
 
     Raises:
-        PolicyError: `not-only-nevers`, also when nothing is added.
+        PolicyError: `not-only-nevers`, naming what else differs.
     """
-    known = {rule.id: rule for rule in before.rules}
-    kept = {rule.id: rule for rule in after.rules if rule.id in known}
-    added = tuple(sorted((rule for rule in after.rules if rule.id not in known), key=lambda rule: rule.id))
-    for identity, rule in known.items():
-        if identity not in kept or _meaning(kept[identity]) != _meaning(rule):
-            raise PolicyError("not-only-nevers", f"rule {identity} is changed or gone")
+    if before.name != after.name:
+        raise _refusal("the name of the rules file is another")
     if dict(before.agreements) != dict(after.agreements):
-        raise PolicyError("not-only-nevers", "an agreement is changed")
+        raise _refusal("the dates of an agreement are others")
+    old, new = _by_id(before), _by_id(after)
+    for name, rule in old.items():
+        if _lineless(new.get(name)) != _lineless(rule):
+            raise _refusal(f"{name} is {'changed' if name in new else 'removed'}")
+    cases = {case.name: _placeless(case) for case in after.cases}
+    for case in before.cases:
+        if cases.get(case.name) != _placeless(case):
+            raise _refusal(f"the case '{case.name}' is {'changed' if case.name in cases else 'removed'}")
+    added = tuple(rule for rule in after.rules if rule.id not in old)
     for rule in added:
         if rule.effect != "never":
-            raise PolicyError("not-only-nevers", f"rule {rule.id} is a {rule.effect} rule", line=rule.line)
-    if not added:
-        raise PolicyError("not-only-nevers", "no rule is added")
+            raise _refusal(f"{rule.id} is added and does not forbid")
     return added
 
 
 def may_block_always(ruleset: Ruleset, vocabulary: Vocabulary, never: Rule) -> tuple[str, ...]:
-    """Return the ids of the always rules one of whose recipients `never` could hold back; sorted.
+    """Ids of the always rules of whose recipients `never` could block one, as far as their lines can tell; sorted.
 
-    An always rule matches surely, a never rule possibly; both are conjunctions of lines. They can meet unless some line
-    of the one rules out a line of the other. Relations count as independent of everything but themselves, so this may
-    name a rule that the never rule cannot really block, and never misses one.
+    It misses none. It names one too many only where lines depend on each other in ways that no exchange uses (several
+    relations with one key and one index, agreements whose dates never overlap).
     """
     return tuple(
         sorted(
             rule.id
             for rule in ruleset.rules
-            if rule.effect == "always" and not _disjoint(vocabulary, rule.when, never.when)
-            and any(not _disjoint(vocabulary, mine, theirs) for mine, theirs in product(rule.to, never.to))
+            if rule.effect == "always"
+            and any(
+                _together(vocabulary, (*rule.when, *item), (*never.when, *other))
+                for item in rule.to
+                for other in never.to
+            )
         )
-    )  # fmt: skip
-
-
-def _meaning(rule: Rule) -> tuple[object, ...]:
-    return (rule.effect, rule.when, rule.to, dict(rule.obligations), rule.yields_to, rule.because, rule.name)
-
-
-def _disjoint(vocabulary: Vocabulary, surely: Item, possibly: Item) -> bool:
-    """Whether no portion and no agency satisfies every line of `surely` surely and every line of `possibly` possibly."""
-    return any(
-        _excludes(vocabulary, mine, theirs)
-        for mine, theirs in product(surely, possibly)
-        if mine.side == theirs.side and mine.name == theirs.name
     )
 
 
-def _excludes(vocabulary: Vocabulary, mine: Line, theirs: Line) -> bool:
-    """Whether `mine` being sure makes `theirs` surely false: its one value is known and is none of the others."""
-    if mine.side == "relation":
-        return mine.values.isdisjoint(theirs.values)
-    known = vocabulary.bulletin[mine.name] if mine.side == "portion" else vocabulary.agency[mine.name]
-    return known.kind != "set of" and mine.values.isdisjoint(theirs.values)
+def _together(vocabulary: Vocabulary, surely: Item, possibly: Item) -> bool:
+    """Whether nothing speaks against one portion and agency for which all of `surely` hold, and `possibly` may hold."""
+    return not any(_exclude(vocabulary, one, other) for one in surely for other in possibly)
+
+
+def _exclude(vocabulary: Vocabulary, surely: Line, possibly: Line) -> bool:
+    """Whether the first line, surely true, makes the second surely false.
+
+    Only lines about the same thing can: what one does not state, the other takes for possible. A set that surely has
+    one member may also have a word that nobody knows, so it excludes nothing.
+    """
+    if surely.side != possibly.side or surely.name != possibly.name:
+        return False
+    if surely.side != "relation":
+        known = (vocabulary.bulletin if surely.side == "portion" else vocabulary.agency)[surely.name]
+        return known.kind != "set of" and surely.values.isdisjoint(possibly.values)
+    return surely.values.isdisjoint(possibly.values)
+
+
+def _by_id(ruleset: Ruleset) -> dict[str, Rule]:
+    return {rule.id: rule for rule in ruleset.rules}
+
+
+def _lineless(rule: Rule | None) -> Rule | None:
+    """The rule wherever it stands in the text."""
+    return None if rule is None else replace(rule, line=0)
+
+
+def _placeless(case: Case) -> Case:
+    return replace(case, line=0)
+
+
+def _refusal(what: str) -> PolicyError:
+    return PolicyError("not-only-nevers", f"more than never rules is added: {what}")
