@@ -1,11 +1,12 @@
 """Runs the cases of a rules file against a directory: on every change of either."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from policy.decide import Decider, compile_rules
+from policy.decide import compile_rules
 from policy.decision import Decision
 from policy.obligations import describe_value
+from policy.own import AnyDecider
 from policy.parse_cases import TEARLINE, VERSION
 from policy.rules import Case, Ruleset
 from policy.vocabulary import Attributes, Vocabulary
@@ -38,8 +39,12 @@ class CaseResult:
 
 def run_cases(ruleset: Ruleset, vocabulary: Vocabulary, agencies: Mapping[str, Attributes]) -> list[CaseResult]:
     """Decide every case with the very decider of production; without `at` the agreements are unknown."""
-    timeless = compile_rules(ruleset, vocabulary, agencies, at=None)
-    return [_run(case, timeless if case.at is None else timeless.at(case.at)) for case in ruleset.cases]
+    return run_cases_by(compile_rules(ruleset, vocabulary, agencies, at=None), ruleset.cases)
+
+
+def run_cases_by(timeless: AnyDecider, cases: Iterable[Case]) -> list[CaseResult]:
+    """Decide cases with a decider that was made without a moment, of whatever rules."""
+    return [_run(case, timeless if case.at is None else timeless.at(case.at)) for case in cases]
 
 
 def untouched_rules(ruleset: Ruleset, results: list[CaseResult]) -> tuple[str, ...]:
@@ -51,7 +56,7 @@ def untouched_rules(ruleset: Ruleset, results: list[CaseResult]) -> tuple[str, .
     return tuple(sorted(rule.id for rule in ruleset.rules if rule.effect != "require" and rule.id not in touched))
 
 
-def _run(case: Case, decider: Decider) -> CaseResult:
+def _run(case: Case, decider: AnyDecider) -> CaseResult:
     decision = decider.decide(case.portion)
     touched = decision.touched
     missing = _mentioned(case) - decider.agencies.keys()
@@ -72,7 +77,7 @@ def _run(case: Case, decider: Decider) -> CaseResult:
     )
 
 
-def _faults(case: Case, decider: Decider, decision: Decision, missing: frozenset[str]) -> Iterator[str]:
+def _faults(case: Case, decider: AnyDecider, decision: Decision, missing: frozenset[str]) -> Iterator[str]:
     """What does not hold for the agencies that are there."""
     if case.reaches is not None:
         yield from _differences("it", frozenset(decision.audience), case.reaches - missing)
@@ -108,7 +113,7 @@ def _differences(what: str, actual: frozenset[str], expected: frozenset[str]) ->
         yield f"{what} does not reach {', '.join(sorted(expected - actual))}"
 
 
-def _nobody(decider: Decider, decision: Decision, named: frozenset[str], *, waiting: bool) -> Iterator[str]:
+def _nobody(decider: AnyDecider, decision: Decision, named: frozenset[str], *, waiting: bool) -> Iterator[str]:
     """The named never rules must between them be reason enough, each taking part.
 
     Reason enough: they block everyone whom some rule would share with; where no rule would, everyone there is. While

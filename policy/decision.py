@@ -75,11 +75,40 @@ class Decision:
     @cached_property
     def blocked_always(self) -> Mapping[str, tuple[str, ...]]:
         """The part of `withheld` that an always rule meant to reach: somebody must phone them."""
+        return self._blockers(self._withheld & self._meant)
+
+    @property
+    def _meant(self) -> int:
         meant = 0
         for rule, bits in self._grants:
             if rule.effect == "always":
                 meant |= bits
-        return self._blockers(self._withheld & meant)
+        return meant
+
+    def narrowed(self, own: "Decision", duties: DutyTable) -> "Decision":
+        """This decision with the never and require rules of the portion's originator added; see `policy.own`.
+
+        Args:
+            own: what the originator's own rules alone say of the portion, over the same index.
+            duties: the table of both rule sets.
+        """
+        meant = self._meant
+        nevers: list[Matched] = []
+        blocked = self._withheld
+        for rule, bits in own._nevers:  # noqa: SLF001 - of the same class
+            # Whoever an always rule means to reach is not the originator's to leave out.
+            if rest := bits ^ (bits & meant):
+                nevers.append((rule, rest))
+                blocked |= rest
+        return Decision(
+            index=self._index,
+            duties=duties,
+            granted=self._audience | self._withheld,
+            blocked=blocked,
+            grants=self._grants,
+            nevers=(*self._nevers, *nevers),
+            requires=lambda: (*self._find_requires(), *own.obliging),
+        )
 
     def _blockers(self, bits: int) -> Mapping[str, tuple[str, ...]]:
         blockers: dict[str, list[str]] = {agency: [] for agency in self._index.expand(bits)}

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from policy.decide import Decider
 from policy.errors import PolicyError
 from policy.findings import LineReport, report_line
 from policy.obligations import Obligations, describe_obligations
+from policy.own import AnyDecider
 from policy.rules import Item, Rule
 from policy.vocabulary import Attributes
 
@@ -62,7 +62,7 @@ class Explanation:
         return list(_sentences(self))
 
 
-def explain(decider: Decider, portion: Attributes, agency: str) -> Explanation:
+def explain(decider: AnyDecider, portion: Attributes, agency: str) -> Explanation:
     """Explain the decision of `decider` for one agency.
 
     Raises:
@@ -88,12 +88,12 @@ def explain(decider: Decider, portion: Attributes, agency: str) -> Explanation:
     )
 
 
-def _report(decider: Decider, rule: Rule, portion: Attributes, agency: str) -> RuleReport:
+def _report(decider: AnyDecider, rule: Rule, portion: Attributes, agency: str) -> RuleReport:
     lines = min((_lines(decider, rule, item, portion, agency) for item in rule.to), key=_doubt)
     return RuleReport(rule=rule.id, title=rule.title, because=rule.because, lines=lines)
 
 
-def _lines(decider: Decider, rule: Rule, item: Item, portion: Attributes, agency: str) -> tuple[LineReport, ...]:
+def _lines(decider: AnyDecider, rule: Rule, item: Item, portion: Attributes, agency: str) -> tuple[LineReport, ...]:
     return tuple(report_line(decider, line, portion, agency) for line in (*rule.when, *item))
 
 
@@ -109,7 +109,7 @@ def _distance(lines: Iterable[LineReport]) -> tuple[int, int]:
     return len(failing), sum(not line.missing for line in failing)
 
 
-def _nearest(decider: Decider, portion: Attributes, agency: str) -> NearestMiss | None:
+def _nearest(decider: AnyDecider, portion: Attributes, agency: str) -> NearestMiss | None:
     candidates = (
         (rule, _lines(decider, rule, item, portion, agency))
         for rule in sorted(decider.ruleset.rules, key=lambda rule: rule.id)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from policy.decide import Decider
+from policy.own import AnyDecider
 from policy.truth import Line, Side, Truth, known_members, line_truth, members
 from policy.vocabulary import AGENCY_ID, Attributes, Property, Relation, Value
 
@@ -21,7 +21,7 @@ class LineReport:
     found: str
 
 
-def report_line(decider: Decider, line: Line, portion: Attributes, agency: str) -> LineReport:
+def report_line(decider: AnyDecider, line: Line, portion: Attributes, agency: str) -> LineReport:
     """Evaluate and describe one line."""
     record = decider.agencies[agency]
     truth = line_truth(decider.vocabulary, line, portion, agency=agency, record=record, force=decider.force)
@@ -34,7 +34,7 @@ def report_line(decider: Decider, line: Line, portion: Attributes, agency: str) 
     )
 
 
-def _found(decider: Decider, line: Line, portion: Attributes, agency: str) -> str:
+def _found(decider: AnyDecider, line: Line, portion: Attributes, agency: str) -> str:
     match line.side:
         case "portion":
             return _property(decider.vocabulary.bulletin[line.name], portion.get(line.name), "the bulletin")
@@ -53,10 +53,10 @@ def _property(known: Property, value: Value | None, where: str) -> str:
         return f"{where} states a {known.name} that the vocabulary does not know"
     if known.kind != "set of" and not isinstance(value, str):
         return f"{where} states {known.name} as a set, which has one value"
-    return f"{where} states {known.name} {_words(value)}"
+    return f"{where} states {known.name} {value_in_words(value)}"
 
 
-def _dates(decider: Decider, line: Line, value: Value) -> str:
+def _dates(decider: AnyDecider, line: Line, value: Value) -> str:
     """What the clock makes of the agreements that the agency holds and the line asks for."""
     notes: list[str] = []
     for name in sorted(members(value) & line.values):
@@ -69,14 +69,14 @@ def _dates(decider: Decider, line: Line, value: Value) -> str:
     return f" ({'; '.join(notes)})" if notes else ""
 
 
-def _relation(decider: Decider, relation: Relation, portion: Attributes, agency: str) -> str:
+def _relation(decider: AnyDecider, relation: Relation, portion: Attributes, agency: str) -> str:
     domain = decider.vocabulary.keys[relation.key]
     key = portion.get(relation.key)
     if key is None:
         return f"the bulletin does not state {relation.key}"
     if not known_members(key, domain)[1]:
         return f"the bulletin states a {relation.key} that the vocabulary does not know"
-    stated = f"the bulletin states {relation.key} {_words(key)}"
+    stated = f"the bulletin states {relation.key} {value_in_words(key)}"
     if relation.index == AGENCY_ID:
         return stated
     index = decider.agencies[agency].get(relation.index)
@@ -84,10 +84,10 @@ def _relation(decider: Decider, relation: Relation, portion: Attributes, agency:
         return f"{stated}, the directory entry of {agency} does not state {relation.index}"
     if not known_members(index, domain)[1]:
         return f"{stated}, the directory entry of {agency} states a {relation.index} that the vocabulary does not know"
-    return f"{stated}, the directory entry of {agency} states {relation.index} {_words(index)}"
+    return f"{stated}, the directory entry of {agency} states {relation.index} {value_in_words(index)}"
 
 
-def _words(value: Value) -> str:
+def value_in_words(value: Value) -> str:
     """The values, short and on one line: free names come from whoever submitted the bulletin."""
     words = ", ".join(sorted(members(value))) or "none"
     shown = "".join(character if character.isprintable() else "�" for character in words[:_SHOWN_AT_MOST])

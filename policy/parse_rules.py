@@ -20,14 +20,21 @@ _RULE_ID = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,31}")
 _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 # Ten times the rules of the largest exchange imagined; bounds the work of a gateway on a hostile release.
 MAX_RULES = 2000
+# An agency's own rules are folded where its bulletins are decided.
+MAX_OWN_RULES = 200
+OWN_PREFIX = "OWN-"
+OWN_EFFECTS: tuple[Effect, ...] = ("never", "require")
 _REQUIRED = ("rule", "effect", "when", "to", "because")
 _OPTIONAL = ("with", "yields to")
 _PARTS = (*_REQUIRED, *_OPTIONAL)
 _NO_OBLIGATIONS: Obligations = MappingProxyType({})
 
 
-def parse_ruleset(text: str, vocabulary: Vocabulary, *, source: str) -> Ruleset:
+def parse_ruleset(text: str, vocabulary: Vocabulary, *, source: str, beside: Ruleset | None = None) -> Ruleset:
     """Read rules, agreements and cases.
+
+    `beside` are the exchange's rules where the text is an agency's own: never and require rules under ids of their own
+    (`policy.own`). Dates are the exchange's alone, and cases may name its never rules.
 
     Raises:
         PolicyError: on anything unknown, empty, doubled or without a reason; the file is refused as a whole. One fault
@@ -38,18 +45,21 @@ def parse_ruleset(text: str, vocabulary: Vocabulary, *, source: str) -> Ruleset:
         read.document(text),
         "the rules file",
         required=("policy", "version", "rules"),
-        optional=("agreements", "tests"),
+        optional=("tests",) if beside else ("agreements", "tests"),
     )
     with read.apart():
         name = read.text(parts["policy"], "'policy'").text
     with read.apart():
         version = _version(read, parts["version"])
     agreements = _agreements(read, parts["agreements"], vocabulary) if "agreements" in parts else {}
-    rules = _rules(read, parts["rules"], vocabulary)
+    if beside is not None:
+        agreements = dict(beside.agreements)
+    rules = _rules(read, parts["rules"], vocabulary, own=beside is not None)
     read.settle()
     _check_yields(read, parts["rules"], rules)
     _check_dated(read, rules, vocabulary, agreements)
-    cases = parse_cases(read, parts["tests"], vocabulary, rules) if "tests" in parts else ()
+    named = (*beside.rules, *rules) if beside else rules
+    cases = parse_cases(read, parts["tests"], vocabulary, named) if "tests" in parts else ()
     read.settle()
     return Ruleset(name=name, version=version, rules=rules, agreements=MappingProxyType(agreements), cases=cases)
 
@@ -86,19 +96,37 @@ def _agreement(read: Reading, key: Text, node: Node) -> Agreement:
     return Agreement(name=key.text, start=start, end=end)
 
 
-def _rules(read: Reading, node: Node, vocabulary: Vocabulary) -> tuple[Rule, ...]:
+def _rules(read: Reading, node: Node, vocabulary: Vocabulary, *, own: bool) -> tuple[Rule, ...]:
     items = read.items(node, "'rules'").items
-    if len(items) > MAX_RULES:
-        read.refuse("too-many-rules", f"more than {MAX_RULES} rules", node.line)
+    most = MAX_OWN_RULES if own else MAX_RULES
+    if len(items) > most:
+        read.refuse("too-many-rules", f"more than {most} rules", node.line)
     rules: dict[str, Rule] = {}
     for item in items:
         with read.apart():
             rule = _rule(read, item, vocabulary)
+            _check_whose(read, rule, own=own)
             if rule.id in rules:
                 first = rules[rule.id].line
                 read.refuse("duplicate-rule", f"rule {rule.id} is written twice (first in line {first})", rule.line)
             rules[rule.id] = rule
     return tuple(rules.values())
+
+
+def _check_whose(read: Reading, rule: Rule, *, own: bool) -> None:
+    """An id says whose rule it is, so that no release of the exchange can ever clash with an agency's own rules."""
+    if own and not rule.id.startswith(OWN_PREFIX):
+        read.refuse(
+            "own-id", f"an agency's own rule has an id such as {OWN_PREFIX}1; '{rule.id}' is the exchange's", rule.line
+        )
+    if own and rule.effect not in OWN_EFFECTS:
+        read.refuse(
+            "own-not-narrow",
+            f"{rule.id} is {rule.effect}: an agency's own rules only forbid and oblige; use never or require",
+            rule.line,
+        )
+    if not own and rule.id.startswith(OWN_PREFIX):
+        read.refuse("reserved-id", f"ids that begin with {OWN_PREFIX} are for agencies' own rules", rule.line)
 
 
 def _rule(read: Reading, node: Node, vocabulary: Vocabulary) -> Rule:
