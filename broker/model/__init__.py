@@ -14,6 +14,7 @@ from broker.model.lawful import MAX_TRANSIT
 from broker.model.parse import parse_bulletin, parse_stored_bulletin
 from broker.model.portions import (
     MAX_PORTIONS,
+    ORIGIN,
     PortionDocument,
     document_of,
     parse_portion_document,
@@ -60,6 +61,7 @@ __all__ = [
     "MAX_SUBMISSION",
     "MAX_TRANSIT",
     "NON_CRIMINAL_BEHAVIORS",
+    "ORIGIN",
     "Area",
     "Bulletin",
     "Embedded",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -29,6 +30,8 @@ MAX_PORTIONS: Final = 16
 #: A body is at most 512 KiB (DESIGN 6); Padmé pads each part by at most 12 % and the manifest takes 8 KiB.
 MAX_PARTS: Final = MAX_SUBMISSION
 
+#: What the rules see of a portion's origin, and where the originator's directory entry says it.
+ORIGIN: Final[Mapping[str, str]] = MappingProxyType({"origin state": "state", "region": "region"})
 _PORTION_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}", re.ASCII)
 _XML_TYPE: Final = re.compile(r"(?:application|text)/(?:[a-z0-9.+-]+\+)?xml(?:;.*)?", re.ASCII | re.IGNORECASE)
 _PLAIN_TYPE: Final = re.compile(r"text/plain(?:; ?charset=utf-8)?", re.ASCII | re.IGNORECASE)
@@ -178,8 +181,7 @@ def portion_attributes(
         "content basis": portion.content_basis,
         "purpose": document.purpose,
         "traffic": str(document.status),
-        "origin state": origin.get("state"),
-        "region": origin.get("region"),
+        **{name: origin.get(stated) for name, stated in ORIGIN.items()},
         "area": _area_names(document.area, vocabulary),
         "protectee": document.protectee,
         "originator": document.agency,
