@@ -46,6 +46,7 @@ class Logic:
         # What does not matter comes out as no: examples hold as few members as they can.
         self._solver.set("phase", "always_false")
         self._solver.set("timeout", _TIMEOUT_MS)
+        self._required: list[Formula] = []
         self._made: dict[tuple[bool, frozenset[int]], z3.BoolRef] = {}
         self._named: dict[int, z3.BoolRef] = {}
         # An id of z3 is only unique among living terms.
@@ -57,12 +58,18 @@ class Logic:
 
     def require(self, formula: Formula) -> None:
         """Only worlds where `formula` holds are possible."""
+        self._required.append(formula)
         self._solver.add(formula)
 
     def at_most_one(self, facts: Sequence[Formula]) -> None:
         """At most one of `facts` holds in any possible world."""
         if len(facts) > 1:
-            self._solver.add(z3.AtMost(*facts, 1))
+            self.require(z3.AtMost(*facts, 1))
+
+    @property
+    def required(self) -> Sequence[Formula]:
+        """All that holds in every possible world, names included: for whoever checks the model by other means."""
+        return self._required
 
     def negate(self, formula: Formula) -> Formula:
         if isinstance(formula, bool):
@@ -107,9 +114,8 @@ class Logic:
         number = formula.get_id()
         if number not in self._named:
             name = z3.Bool(f"#{len(self._named)}", self._context)
-            self._solver.add(name == formula)
+            self.require(name == formula)
             self._named[number] = name
-            self._alive.append(formula)
         return self._named[number]
 
     def possible(self, *formulas: Formula) -> bool:
