@@ -38,6 +38,10 @@ _USAGE_ERRORS: Final = frozenset(
 )
 
 
+# A look at the rules that did not turn out well: not what the person typed is wrong.
+_FAILED_CHECKS: Final = frozenset({"does-not-pass", "preview-differs", "other-verdict"})
+
+
 class Stop(click.ClickException):
     """Ends the command with a status; `words` go to stderr, `facts` (with --json) to stdout."""
 
@@ -81,7 +85,8 @@ def as_stop(error: Exception) -> Stop | None:
         faults = [error, *getattr(error, "more", ())]
         told = [{"code": getattr(one, "code", "settings"), "detail": str(one)} for one in faults]
         facts = {"ok": False, **told[0], **({"more": told[1:]} if told[1:] else {})}
-        return Stop(USAGE, "\n".join(one["detail"] for one in told), facts)
+        status = FAILED if told[0]["code"] in _FAILED_CHECKS else USAGE
+        return Stop(status, "\n".join(one["detail"] for one in told), facts)
     return None
 
 

@@ -51,8 +51,8 @@ def propose(
 ) -> None:
     """Preview the rules in FOLDER against the newest release, and sign them as their author.
 
-    The file written is for another officer, of another agency, who approves it. Exit status 3 when a case fails or a
-    proof holds something against the rules.
+    The file written is for another officer, of another agency, who approves it. Nothing is signed, and the exit status
+    is 1, when a case fails or a proof holds something against the rules: `tearline rules preview` shows what.
 
     \b
     Examples:
@@ -217,13 +217,12 @@ def propose_change(desk: Desk, change: Any, officer: Path, out: Path, *, as_json
     from broker.ops.clock import now
     from broker.trust.files import create_private
 
-    if not as_json:
-        _show(change.previewed.document, change.previewed.sha256)
     proposed = work.propose(desk.store, change, author=desk.officer(officer), now=now())
     create_private(out, proposed.encode())
     if as_json:
         json_data({"proposal": str(out), "preview": change.previewed.document, "sha256": change.previewed.sha256})
     else:
+        _show(change.previewed.document, change.previewed.sha256)
         words(f"proposed in {out}: an officer of another agency approves it with `tearline rules approve {out}`")
 
 
