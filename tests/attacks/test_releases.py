@@ -64,7 +64,7 @@ def hold_back(monkeypatch: pytest.MonkeyPatch, *late: TrustStore) -> list[bytes]
 
 async def known_by(running: Exchange, *gateways: str) -> None:
     """Returns when the newest releases are in force at these gateways."""
-    rules, directory = running.authority.rules, running.authority.directory
+    rules, directory = running.authority.staged_rules, running.authority.staged_directory
     assert rules is not None
     assert directory is not None
     for gateway in gateways:

@@ -63,7 +63,7 @@ def lenient(*codes: str) -> Callable[..., None]:
     return require
 
 
-def admits_all(self: Decider, portion: Any, agency: str) -> tuple[bool, dict[str, Any]]:
+def admits_all(self: Decider, portion: Any, agency: str, **_: Any) -> tuple[bool, dict[str, Any]]:
     return True, {}
 
 

@@ -180,7 +180,7 @@ async def test_the_relays_disk_names_no_agency_marking_category_or_product(lived
     agencies = set(parse_agencies(running.agencies_text, vocabulary, source="agencies.yaml"))
     words = {word for word in words | agencies if len(word) >= 5} - {"tearline"}  # the exchange software's own name
     assert {"threat to a public official", "THREAT", "AMBER", CITY, "jttf-springfield"} <= words
-    subject = re.compile(rb"env\.[a-z0-9-]+\.[a-z0-9-]+\.[A-Z]+|release\.[a-z]+\.[0-9]+")
+    subject = re.compile(rb"env\.[a-z0-9-]+\.[a-z0-9-]+\.[A-Z]+|release\.[a-z]+\.[0-9]+|report\.[a-z0-9-]+")
     gateway = re.compile("|".join(sorted(GATEWAYS, key=len, reverse=True)).encode())
 
     hits = set()
