@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from broker.cli.errors import FAILED, OK, USAGE, Stop, TearlineGroup
+from broker.cli.errors import FAILED, USAGE, Stop, TearlineGroup
 from broker.cli.output import data, fail_words, json_data, words
 
 _COMMAND = TearlineGroup.command_class
@@ -105,7 +105,8 @@ def new(folder: Path, source: Path | None, effect: Any, as_json: bool) -> None:
 @click.option("--agencies", is_flag=True, help="Change agencies.yaml in place of rules.yaml.")
 @click.option("--kept", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Go on with a kept copy.")
 @growing_option
-def edit(folder: Path, agencies: bool, kept: Path | None, growing: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Data for machines.")
+def edit(folder: Path, agencies: bool, kept: Path | None, growing: bool, as_json: bool) -> None:
     """Change the rules of FOLDER in $VISUAL or $EDITOR; they are put in place only when they pass.
 
     What is edited is a copy. When it is saved, everything that `rules check` looks at is looked at; what is wrong is
@@ -121,72 +122,95 @@ def edit(folder: Path, agencies: bool, kept: Path | None, growing: bool) -> None
 
     with _files_of(folder):
         draft = writing.begin(folder, rulebook.AGENCIES if agencies else rulebook.RULES, kept=kept)
-    while (reviewed := _edited(draft, growing=growing)) is None:
-        answer = _ask()
-        if answer == "discard":
-            writing.discard(draft)
-            words("thrown away; nothing was changed")
-            raise click.exceptions.Exit(FAILED)
-        if answer == "keep":
-            words(f"kept in {draft.copy}; nothing was changed")
-            words(f"go on with: tearline rules edit {shlex.quote(str(folder))} --kept {shlex.quote(str(draft.copy))}")
-            raise click.exceptions.Exit(FAILED)
-    _show_changes(reviewed.changes)
+    reviewed = None
+    while reviewed is None:
+        _open_editor(draft)
+        if _left_alone(draft):
+            words("nothing was changed")
+            if as_json:
+                json_data({"ok": True, "replaced": False, "changes": []})
+            return
+        reviewed = _reviewed(draft, growing=growing)
+        if reviewed is None:
+            _ask_about(draft)
     writing.finish(draft, reviewed)
     words(f"{folder / draft.name} is replaced; it is in force when it is released")
+    if as_json:
+        json_data({"ok": True, "replaced": True, "changes": _changes(reviewed)})
+    else:
+        _show_changes(reviewed.changes)
 
 
-def _edited(draft: Any, *, growing: bool) -> Any:
-    """The change once it passes, or None after everything that is wrong with it was shown."""
+def _changes(reviewed: Any) -> list[dict[str, Any]]:
+    return [
+        {"about": one.about, "before": one.before and one.before.text, "after": one.after and one.after.text}
+        for one in reviewed.changes
+    ]
+
+
+def _left_alone(draft: Any) -> bool:
     from broker.officer import writing
     from policy import PolicyError
 
-    _open_editor(draft)
     try:
-        if writing.discard_unchanged(draft):
-            words("nothing was changed")
-            raise click.exceptions.Exit(OK)
+        return bool(writing.discard_unchanged(draft))
+    except PolicyError:  # what is no text is no longer what the file was
+        return False
+    except FileNotFoundError:
+        raise Stop(USAGE, "the copy is gone; nothing was changed") from None
+
+
+def _reviewed(draft: Any, *, growing: bool) -> Any:
+    """The change, or None after everything that is wrong with it was shown."""
+    from broker.officer import writing
+    from policy import PolicyError
+
+    try:
         reviewed = writing.review(draft, growing=growing)
     except PolicyError as error:
         for fault in (error, *error.more):
             fail_words(str(fault))
         return None
-    except FileNotFoundError:
-        raise Stop(USAGE, "the copy is gone; nothing was changed") from None
     tell_check(reviewed.check, faults=True)
     return reviewed if reviewed.check.passed else None
 
 
 def _open_editor(draft: Any) -> None:
-    from broker.officer import writing
-
     command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
     try:
         status = subprocess.run([*command, str(draft.copy)], check=False).returncode
     except OSError as error:
-        writing.discard(draft)
-        raise Stop(USAGE, f"cannot start the editor `{command[0]}`: {error.strerror}; set EDITOR") from error
+        told = f"cannot start the editor `{command[0]}`: {error.strerror}; set EDITOR{_left(draft)}"
+        raise Stop(USAGE, told, {"ok": False, "detail": told}) from error
     if status:
         # Nobody has seen what an editor that failed wrote, so it is neither used nor lost.
-        kept = "" if writing.discard_unchanged(draft) else f"; your text is in {draft.copy}"
-        words(f"the editor ended with status {status}; nothing was changed{kept}")
-        raise click.exceptions.Exit(FAILED)
+        told = f"the editor ended with status {status}; nothing was changed{_left(draft)}"
+        raise Stop(FAILED, told, {"ok": False, "detail": told})
 
 
-def _ask() -> str:
-    """What to do with a text that does not pass; where nobody can answer, it is kept."""
+def _left(draft: Any) -> str:
+    """Throws a copy that nobody wrote in away, and says where another one is."""
+    return "" if _left_alone(draft) else f"; your text is in {draft.copy}"
+
+
+def _ask_about(draft: Any) -> None:
+    """What to do with a text that does not pass: returns to edit it again; where nobody can answer, it is kept."""
+    from broker.officer import writing
+
+    choices = click.Choice(("edit", "discard", "keep", "e", "d", "k"), case_sensitive=False)
+    question = "edit again, discard, or keep the copy?"
     try:
-        answer = click.prompt(
-            "edit again, discard, or keep the copy?",
-            type=click.Choice(("edit", "discard", "keep", "e", "d", "k"), case_sensitive=False),
-            show_choices=False,
-            default="edit",
-            err=True,
-        )
+        answer = click.prompt(question, type=choices, show_choices=False, default="edit", err=True)
     except click.Abort:
         words("")
-        return "keep"
-    return {"e": "edit", "d": "discard", "k": "keep"}.get(answer, answer)
+        answer = "keep"
+    if answer.startswith("d"):
+        writing.discard(draft)
+        raise Stop(FAILED, "thrown away; nothing was changed", {"ok": False, "kept": None})
+    if answer.startswith("k"):
+        again = f"tearline rules edit {shlex.quote(str(draft.folder))} --kept {shlex.quote(str(draft.copy))}"
+        told = f"kept in {draft.copy}; nothing was changed\ngo on with: {again}"
+        raise Stop(FAILED, told, {"ok": False, "kept": str(draft.copy)})
 
 
 def _show_changes(changes: Sequence[Any]) -> None:
@@ -214,7 +238,14 @@ def checked_data(found: Any) -> dict[str, Any]:
             for one in found.cases
         ],
         "faults": [
-            {"code": one.code, "file": one.file, "line": one.line, "rule": one.rule, "message": one.message}
+            {
+                "code": one.code,
+                "file": one.file,
+                "line": one.line,
+                "rule": one.rule,
+                "message": one.message,
+                "example": one.example,
+            }
             for one in found.faults
         ],
         "proofs": found.proofs,

@@ -10,8 +10,8 @@ from typing import Final, Literal, TypeAlias
 from typing_extensions import override
 
 from broker.officer.rulebook import RULES, Rulebook
-from policy import CaseResult, run_cases, untouched_rules
-from policy.comparison import Edition
+from policy import Attributes, CaseResult, run_cases, untouched_rules
+from policy.comparison import Witness
 
 Proofs: TypeAlias = Literal["made", "not made"]
 
@@ -23,17 +23,22 @@ _SLIP: Final = 0.85
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that stands against the rules: its code, where it is written, which rule it is about, and in words."""
+    """One thing that stands against the rules: its code, where it is written, which rule it is about, and in words.
+
+    `example` is a possible bulletin and agency that show it, where the proofs found one.
+    """
 
     code: str
     file: str
     line: int
     rule: str | None
     message: str
+    example: str | None = None
 
     @override
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        shown = f"; for example {self.example}" if self.example else ""
+        return f"{self.file}:{self.line}: {self.message}{shown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,9 @@ def check(rulebook: Rulebook, *, growing: bool = False) -> Check:
 
     `growing`: the exchange is still taking in agencies, so a case that waits for one, and a rule that only such a case
     touches, is no fault.
+
+    Raises:
+        PolicyError: `not-proved`, `not-provable`, `proof-mismatch`: the proofs did not come to an end.
     """
     cases = tuple(run_cases(rulebook.ruleset, rulebook.vocabulary, rulebook.agencies))
     found, proofs = _proved(rulebook)
@@ -92,11 +100,28 @@ def _proved(rulebook: Rulebook) -> tuple[list[Fault], Proofs]:
     try:
         from policy.proof.lint import lint  # noqa: PLC0415 - the solver is an extra that not every desk has
     except ModuleNotFoundError as error:
-        if error.name not in {"z3", "policy.proof.lint"}:
+        if error.name != "z3":
             raise
         return [], "not made"
-    edition = Edition(vocabulary=rulebook.vocabulary, ruleset=rulebook.ruleset, agencies=rulebook.agencies)
     found = [
-        Fault(code=one.code, file=RULES, line=one.line, rule=one.rule, message=one.message) for one in lint(edition)
+        Fault(
+            code=one.code, file=RULES, line=one.line, rule=one.rule, message=one.message, example=_example(one.example)
+        )
+        for one in lint(rulebook.ruleset, rulebook.vocabulary)
     ]
     return found, "made"
+
+
+def _example(witness: Witness | None) -> str | None:
+    if witness is None:
+        return None
+    who = witness.agency or f"an agency with {_attributes(witness.record)}"
+    return f"a bulletin with {_attributes(witness.portion)}, to {who}"
+
+
+def _attributes(attributes: Attributes) -> str:
+    said = [
+        f"{name} {value if isinstance(value, str) else ', '.join(sorted(value)) or 'none'}"
+        for name, value in sorted(attributes.items())
+    ]
+    return "; ".join(said) or "nothing stated"

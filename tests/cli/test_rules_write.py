@@ -111,6 +111,24 @@ def test_an_editor_that_changes_nothing_or_fails_or_is_not_there_changes_nothing
     assert rules_of(folder) == rules_of(EXAMPLE)
 
 
+def test_a_kept_copy_outlives_an_editor_that_is_not_there(folder, tmp_path):
+    copy = tmp_path / "kept.yaml"
+    copy.write_text("mine", encoding="utf-8")
+
+    done = tearline("rules", "edit", folder, "--kept", copy, env={"EDITOR": "/no/such/editor", "VISUAL": ""})
+
+    assert done.status == 2
+    assert f"your text is in {copy}" in done.words
+    assert copy.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_change_is_told_to_machines(folder, tmp_path):
+    done = tearline("rules", "edit", folder, "--json", env=editor(tmp_path, LONGER))
+
+    assert (done.json()["ok"], done.json()["replaced"]) == (True, True)
+    assert [one["about"] for one in done.json()["changes"]] == ["R09"]
+
+
 def test_a_new_folder_passes_and_is_never_overwritten(tmp_path):
     assert tearline("rules", "new", tmp_path / "mine").status == 0
     assert tearline("rules", "check", tmp_path / "mine").status == 0

@@ -2,6 +2,8 @@
 
 import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -245,3 +247,31 @@ def test_while_an_exchange_grows_a_case_that_waits_is_no_fault_and_one_that_fail
 def test_the_packaged_rules_are_where_the_software_is():
     assert sorted(path.name for path in writing.packaged_rules().iterdir()) == sorted(FILES)
     assert Path(writing.__file__).parents[2] in writing.packaged_rules().parents
+
+
+@pytest.mark.parametrize("never", ["R04", "R15"])
+def test_an_always_rule_that_a_never_rule_can_block_unsaid_is_refused_with_an_example(folder, never):
+    pytest.importorskip("z3")
+    found = check(with_rules(folder, lambda text: re.sub(rf", {never}\b", "", text, count=1)))
+    assert found.proofs == "made"
+    fault = next(fault for fault in found.faults if fault.code == "blocks-always")
+    assert fault.rule == "R02"
+    assert never in fault.message
+    assert "for example a bulletin with " in str(fault)
+
+
+WITHOUT_SOLVER = """
+import sys
+sys.modules["z3"] = None
+sys.argv = ["tearline", "rules", "check", sys.argv[1]]
+from broker.cli import main
+main()
+"""
+
+
+def test_without_the_solver_the_rest_is_checked_and_the_officer_is_told_what_to_install(folder):
+    done = subprocess.run([sys.executable, "-c", WITHOUT_SOLVER, folder], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "the proofs were not made" in done.stderr
+    assert "pip install 'tearline[officer]'" in done.stderr
+    assert "19 of 19 cases hold" in done.stderr
