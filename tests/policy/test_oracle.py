@@ -22,6 +22,17 @@ def test_bitsets_and_an_independent_evaluator_agree_on_100_000_random_decisions(
     assert withheld > decisions * 0.05
 
 
+def test_they_agree_where_dozens_of_rules_speak_at_once():
+    speaking = 0
+    for seed in range(8):
+        exchange = world(seed, agencies=12, portions=5, rules=120)
+        agrees_with_the_oracle(exchange)
+        decider = exchange.decider()
+        speaking = max(speaking, *(len(decider.decide(portion).touched) for portion in exchange.portions))
+    # Many rules are gone through in another way than few.
+    assert speaking > 32
+
+
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_bitsets_and_an_independent_evaluator_agree_on_a_million_random_decisions():
