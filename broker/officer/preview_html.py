@@ -33,7 +33,6 @@ def page(document: Mapping[str, Any], sha256: str) -> str:
         style=Markup(style),  # noqa: S704
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         verdict_words=preview_words.verdict_words(document),
-        against=preview_words.against_words(document),
         notable=preview_words.notable(document["cases"]),
         precedences=_precedences(document["replay"]),
         files=sorted({*document["before"]["files"], *document["after"]["files"]}),

@@ -17,8 +17,8 @@ def lines(document: Mapping[str, Any], sha256: str) -> Iterator[str]:
     yield document["verdict"]
     for said in words.verdict_words(document):
         yield f"  {said}"
-    if against := words.against_words(document):
-        yield f"  {against}"
+    for said in filter(None, (words.stopped_words(document), words.against_words(document))):
+        yield f"  {said}"
     yield ""
     yield f"from  {words.side_words(document['before'])}"
     yield f"to    {words.side_words(document['after'])}"

@@ -36,6 +36,7 @@ _DONE: Final = {
     "loosened": "loosened the duties of",
     "tightened": "tightened the duties of",
 }
+_URGENT: Final = ("FLASH", "IMMEDIATE")
 _WERE: Final = {"holds": "held", "fails": "failed", "waits": "waited"}
 _KINDS: Final = {
     "kept": "",
@@ -69,6 +70,13 @@ def _last_month(replayed: Mapping[str, Any] | None) -> str:
             f"It would have changed nothing for the {count(replayed['bulletins'], 'bulletin', 'bulletins')} replayed."
         )
     return f"In the last thirty days it would have {'; '.join(told)}."
+
+
+def stopped_words(document: Mapping[str, Any]) -> str:
+    """That urgent bulletins would not have arrived: a change that only narrows can stop a warning that saves a life."""
+    counts = dict(document["replay"]["withdrawn"]["by_precedence"]) if document["replay"] is not None else {}
+    urgent = [[name, counts[name]] for name in _URGENT if name in counts]
+    return f"Warnings stopped: {_bulletins(urgent)} would not have reached everybody they reached." if urgent else ""
 
 
 def against_words(document: Mapping[str, Any]) -> str:

@@ -127,6 +127,7 @@ def test_suspending_an_agency_is_previewed_like_a_change_of_rules(folders, tmp_p
     assert agency["replayed"]["stopped"] == [["FLASH", 12]]
     told = list(preview_text.lines(shown.document, shown.sha256))
     assert "  would have stopped 12 FLASH bulletins to it" in [line[2:] for line in told]
+    assert "  Warnings stopped: 12 FLASH bulletins would not have reached everybody they reached." in told
 
 
 def test_the_same_files_give_the_same_bytes_in_another_process_and_folder(folders, tmp_path):
