@@ -97,12 +97,6 @@ class Node:
             raise Hold("newer-directory")
         return newest.entries[agency].public if agency in newest.entries else None
 
-    def signer_at(self, agency: str) -> tuple[AgencyPublic, str] | None:
-        """An agency's public keys and its gateway by the newest directory; None when it has no such agency."""
-        newest = self.trust.staged_directory
-        entry = newest.entries.get(agency) if newest else None
-        return None if entry is None else (entry.public, entry.gateway)
-
 
 def bulletin_id(text: str) -> UUID:
     """The UUID in a path.

@@ -9,6 +9,7 @@ from datetime import datetime
 from broker.gateway.bells import Bell
 from broker.trust import Directory, Pulse, Rules, TrustStore
 from broker.trust.beat import Named
+from broker.trust.force import ForceType
 from policy import Decider, compile_rules, run_cases
 from policy.probe import fingerprint
 
@@ -30,7 +31,12 @@ class Readiness:
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """Where a gateway stands between two beats. `changing` is held while a pair is compiled or put in force."""
+    """Where a gateway stands between two beats. `changing` is held while a pair is compiled or put in force.
+
+    Attributes:
+        asked: the others were asked what they have in force, since this process began.
+        last_word: the report that this gateway had left when it began, if it had.
+    """
 
     pulse: Pulse
     readiness: Readiness = field(default_factory=Readiness)
@@ -38,6 +44,8 @@ class Standing:
     staged: Bell = field(default_factory=Bell)
     report: Bell = field(default_factory=Bell)
     silent: bool = False
+    asked: bool = False
+    last_word: bytes | None = None
 
     @property
     def cut_off(self) -> bool:
@@ -51,7 +59,8 @@ async def assess(trust: TrustStore, now: datetime) -> Readiness:
     Rules are tried over the directory in force, a directory under the rules in force: each may come into force without
     the other. Before anything is in force they are tried together.
     """
-    rules, directory = trust.staged_rules, trust.staged_directory
+    rules = trust.rules_at(_next(trust, "rules", now))
+    directory = trust.directory_at(_next(trust, "directory", now))
     if rules is None or directory is None:
         return Readiness()
     failing: tuple[str, ...] = ()
@@ -64,8 +73,10 @@ async def assess(trust: TrustStore, now: datetime) -> Readiness:
     ready_directory = trust.directory if others else directory
     probe = b""
     if ready_rules is not None and ready_directory is not None:
-        decider = await _decider(trust, ready_rules, ready_directory, now)
-        moment = max(ready_rules.created, ready_directory.created)  # as `broker.trust.probes` does
+        # The texts as they are signed, also of an emergency that has lapsed, and as `broker.trust.probes` has them: two
+        # gateways that look at different hours must find the same.
+        decider = await _compiled(trust, ready_rules, ready_directory, now)
+        moment = max(ready_rules.created, ready_directory.created)
         probe = await asyncio.to_thread(lambda: fingerprint(decider.at(moment)))
     return Readiness(
         rules=_named(ready_rules),
@@ -76,16 +87,22 @@ async def assess(trust: TrustStore, now: datetime) -> Readiness:
     )
 
 
+def _next(trust: TrustStore, release_type: ForceType, now: datetime) -> int:
+    """The number of the newest release that may come into force here; of the one in force when none may."""
+    present = trust.force.named(release_type)
+    coming = trust.coming(release_type, present, now)
+    return coming[0][0].number if coming else present[0] if present else 0
+
+
 async def _failing(trust: TrustStore, rules: Rules, directory: Directory, now: datetime) -> tuple[str, ...]:
     """The cases that fail and are not known to; those about agencies that are no members yet wait for them."""
-    await _decider(trust, rules, directory, now)
+    await _compiled(trust, trust.effective(rules, now), directory, now)
     results = await asyncio.to_thread(run_cases, rules.ruleset, rules.vocabulary, directory.agencies)
     expected = rules.release.failing | directory.release.failing
     return tuple(result.name for result in results if result.failed and result.name not in expected)
 
 
-async def _decider(trust: TrustStore, rules: Rules, directory: Directory, now: datetime) -> Decider:
-    rules = trust.effective(rules, now)
+async def _compiled(trust: TrustStore, rules: Rules, directory: Directory, now: datetime) -> Decider:
     if trust.deciders.compiled(rules, directory):
         return trust.deciders.get(rules, directory, now)
     made = await asyncio.to_thread(compile_rules, rules.ruleset, rules.vocabulary, directory.agencies, at=now)

@@ -17,8 +17,20 @@ log = structlog.get_logger()
 # A repeat is recognised as long as the longest transit life, and a day more.
 REMEMBER_MS = 31 * 24 * 3_600_000
 ALARMING = frozenset({"equivocation", "recheck-refused"})
-# Nothing honest comes so: somebody signed two things under one number, or repeats what was replaced.
-LIES = frozenset({"equivocation", "fork", "wrong-role", "beat-equivocation", "beat-rollback"})
+# Nothing honest comes so: somebody signed two things under one number, repeats what was replaced, or does alone what
+# takes two.
+LIES = frozenset(
+    {
+        "equivocation",
+        "fork",
+        "wrong-role",
+        "beat-equivocation",
+        "beat-rollback",
+        "emergency-not-narrow",
+        "emergency-blocks-always",
+        "emergency-prolonged",
+    }
+)
 # In the tally beside gateways; no gateway's name begins so.
 _OWN_KIND = ":"
 

@@ -6,6 +6,7 @@ Releases are staged by `releases`; here they are made ready, put in force when t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import structlog
 
@@ -14,14 +15,17 @@ from broker.gateway.bells import wait
 from broker.gateway.core import Node
 from broker.gateway.readiness import assess
 from broker.relay.errors import RelayError
-from broker.trust import Report, TrustError, make_report, read_report
+from broker.trust import Directory, Report, TrustError, make_report, read_report
 from broker.trust.conduct import in_force_elsewhere
 from broker.trust.force import FORCE_TYPES
+from broker.trust.report import places_in
 
 log = structlog.get_logger()
 
 #: A report is said again with every beat's period, so that what got lost is missed no longer.
 REPORT_SECONDS = 30.0
+#: Until the relay is asked again what this gateway said last.
+RETRY_SECONDS = 1.0
 #: How often the silence is measured; the alarm comes at two minutes.
 WATCH_SECONDS = 5.0
 
@@ -44,9 +48,12 @@ async def beat(node: Node, raw: bytes) -> None:
     """Believes a beat or records why not. What it names is compiled first: nothing waits for that afterwards."""
     async with node.standing.changing:
         before = node.trust.force
-        if before.sequence == 0:
-            await _ask_others(node)
         try:
+            node.trust.verified(raw, now=node.now())
+            if before.sequence == 0 or not node.standing.asked:
+                node.standing.asked = await _ask_others(node)
+            if before.sequence == 0 and not node.standing.asked:
+                return  # a gateway without any state believes nothing before it has heard the others; beats come again
             believed = node.trust.activate(raw, now=node.now())
         except TrustError as error:
             await refuse.release(node, "beat", error)
@@ -83,6 +90,7 @@ async def _make_ready(node: Node) -> None:
 
 
 async def _report(node: Node) -> None:
+    await _keep_last_word(node)
     while True:
         bell = node.standing.report.listen()
         await node.link.wait_connected()
@@ -90,8 +98,23 @@ async def _report(node: Node) -> None:
         await wait(bell, REPORT_SECONDS)
 
 
+async def _keep_last_word(node: Node) -> None:
+    """A gateway that lost its state still finds what it said of itself, as long as it has not said anything else."""
+    while True:
+        await node.link.wait_connected()
+        try:
+            node.standing.last_word = (await node.link.reports()).get(node.settings.name)
+        except RelayError as error:
+            log.warning("reports not readable", code=error.code)
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
 def _own_report(node: Node) -> bytes:
-    agency = min(node.keys)
+    newest = node.trust.staged_directory
+    speaking = [agency for agency in node.keys if newest is None or _may_speak(newest, agency)]
+    agency = min(speaking or node.keys)
     force, ready = node.trust.force, node.standing.readiness
     since = [max(moments.values()) for name in FORCE_TYPES if (moments := force.since[name])]
     report = Report(
@@ -109,16 +132,25 @@ def _own_report(node: Node) -> bytes:
     return make_report(report, node.keys[agency].signing, root=node.settings.root)
 
 
+def _may_speak(newest: Directory, agency: str) -> bool:
+    return agency in newest.entries and not newest.entries[agency].public.revoked
+
+
 async def reports(node: Node) -> dict[str, Report]:
     """The verified last word of every gateway, this one's own among them.
 
     Raises:
         RelayError: the relay cannot be asked.
     """
+    return await _verified(node, await node.link.reports())
+
+
+async def _verified(node: Node, raws: Mapping[str, bytes]) -> dict[str, Report]:
+    places = places_in(node.trust.staged_directory, node.trust.directory)
     found: dict[str, Report] = {}
-    for gateway, raw in (await node.link.reports()).items():
+    for gateway, raw in raws.items():
         try:
-            report = read_report(raw, node.signer_at, root=node.settings.root, now=node.now())
+            report = read_report(raw, places, root=node.settings.root, now=node.now())
         except TrustError as error:
             await refuse.release(node, "report", error)
             continue
@@ -127,15 +159,18 @@ async def reports(node: Node) -> dict[str, Report]:
     return found
 
 
-async def _ask_others(node: Node) -> None:
-    """A gateway without any state, new or wiped, hears what others have in force: it starts with nothing older."""
+async def _ask_others(node: Node) -> bool:
+    """Hears what others have in force: a gateway that lost its state, or has an old one, starts with nothing older."""
+    name, last_word = node.settings.name, node.standing.last_word
     try:
-        known = await reports(node)
+        raws = await node.link.reports()
     except RelayError as error:
         log.warning("others cannot be asked what is in force", code=error.code)
-        return
-    for name in FORCE_TYPES:
-        node.trust.activation.seen_elsewhere(name, in_force_elsewhere(name, known, own=node.settings.name))
+        return False
+    known = await _verified(node, raws if last_word is None else {**raws, name: last_word})
+    for of in FORCE_TYPES:
+        node.trust.activation.seen_elsewhere(of, in_force_elsewhere(of, known, own=name, holds=node.trust.holds))
+    return True
 
 
 async def _watch(node: Node) -> None:

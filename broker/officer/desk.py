@@ -170,8 +170,9 @@ def emergency(
     blocking = [finding for finding in findings if finding.code == "blocks-always"]
     if blocking:
         raise TrustError("emergency-blocks-always", blocking[0].message)
+    basis = _rules(store)
     conditions = Conditions(
-        basis=_rules(store).number, lapses=now + EMERGENCY_VALID, failing=_failing(change.previewed)
+        basis=basis.number, lapses=now + EMERGENCY_VALID, failing=_failing(change.previewed)
     )
     signed = proposal.draft(
         "rules",
@@ -181,7 +182,7 @@ def emergency(
         preview=change.previewed.raw,
         conditions=conditions,
         created=now,
-        expires=now + change.valid,
+        expires=basis.expires,
     )
     return change.previewed, proposal.release(signed, store=store, now=now)
 

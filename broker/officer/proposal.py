@@ -14,6 +14,7 @@ from typing import Final
 from broker.seal import SealError, cbor, encrypt_release, sign_document
 from broker.seal.document import MAX_DOCUMENT
 from broker.trust import Accepted, OfficerKeys, TrustError, TrustStore, endorse
+from broker.trust.emergency import check_rested
 from broker.trust.release import (
     Conditions,
     Release,
@@ -126,9 +127,12 @@ def release(proposal: Proposal, *, store: TrustStore, now: datetime) -> Accepted
     """Put an approved proposal into the folder of releases, where the hub finds it.
 
     Raises:
-        TrustError: as a gateway would refuse it.
+        TrustError: as a gateway would refuse it; `emergency-prolonged` for an emergency that no gateway would put in
+            force.
     """
-    read_release(proposal.document, _root(store))
+    signed = read_release(proposal.document, _root(store))
+    if not signed.confirmed:
+        check_rested(signed, lambda number: store.release("rules", number))
     accepted = store.offer(encrypt_release(_root(store).fingerprint, proposal.document), now=now)
     if accepted is None:
         raise TrustError("proposal-overtaken", "this release is in the folder already")
@@ -139,11 +143,14 @@ def confirm(number: int, *, store: TrustStore, approver: OfficerKeys, now: datet
     """Sign an emergency as its second officer, so that it does not lapse.
 
     Raises:
-        TrustError: `no-emergency`, `own-proposal`, `too-few-agencies`.
+        TrustError: `no-emergency`, `emergency-lapsed`, `own-proposal`, `too-few-agencies`.
     """
     rules = store.rules_at(number)
     if rules is None or rules.release.lapses is None or rules.release.confirmed:
         raise TrustError("no-emergency", f"rules {number} is no emergency that waits for a second officer")
+    if rules.release.lapsed(now):
+        # What was decided meanwhile, without it, would be refused by those who hear of the confirmation first.
+        raise TrustError("emergency-lapsed", f"rules {number} lapsed; its rules can be proposed like any others")
     if approver.person in rules.release.signers:
         raise TrustError("own-proposal", f"`{approver.person}` signed this already; another person confirms it")
     document = endorse(store.document("rules", number), "rules", approver.signing)

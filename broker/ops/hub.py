@@ -173,7 +173,7 @@ class _Follower:
         self.changed = asyncio.Event()
         self._hub = hub
         self._settings = settings
-        self._seen: float | None = None
+        self._seen: frozenset[tuple[str, int, int]] | None = None
         self._applied = _newest(trust)
 
     async def run(self) -> None:
@@ -219,7 +219,9 @@ async def _publish(hub: Hub, trust: TrustStore, folder: Path) -> None:
         newest = trust.staged(kind)
         for number in range(1, (newest.number if newest else 0) + 1):
             name = f"{kind}-{number:06d}"
-            if newest is not None and number == newest.number and newest.lapses is not None and newest.confirmed:
+            release = trust.release(kind, number) if kind == "rules" else None
+            if release is not None and release.lapses is not None and release.confirmed:
+                # Also when the next one has come meanwhile: without the second signature it would lapse.
                 name += "-confirmed"
             raw = _sealed(folder / name, lambda kind=kind, number=number: trust.sealed(kind, number))
             await hub.publish_release(kind, number, raw)
@@ -233,8 +235,10 @@ def _sealed(path: Path, make: Any) -> bytes:
     return path.read_bytes()
 
 
-def _changed(releases: Path) -> float:
-    return max((path.stat().st_mtime for path in releases.glob("*.cose")), default=0.0)
+def _changed(releases: Path) -> frozenset[tuple[str, int, int]]:
+    """What tells that a file came or was replaced, whatever the clock says: each is written anew, under its name."""
+    found = ((path.name, path.stat()) for path in releases.glob("*.cose"))
+    return frozenset((name, status.st_ino, status.st_mtime_ns) for name, status in found)
 
 
 def _trusted(settings: HubSettings) -> ssl.SSLContext | None:

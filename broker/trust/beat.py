@@ -25,7 +25,7 @@ BEAT_VALID: Final = timedelta(minutes=2)
 #: DESIGN 7: how far clocks may differ.
 SKEW: Final = timedelta(minutes=5)
 MAX_BEAT: Final = 16 * 1024
-_FIELDS: Final = 6
+_FIELDS: Final = 7
 _HASH: Final = 32
 
 # Number and hash of a release.
@@ -34,20 +34,32 @@ Named: TypeAlias = tuple[int, bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
-    """A verified beat. `sequence` only rises; `issued` and `expires` are the hub's clock."""
+    """A verified beat. `sequence` only rises; `issued` and `expires` are the hub's clock.
+
+    `confirmed`: two officers signed the rules. A gateway that has not heard of the second one's signature on an
+    emergency would let it lapse, so it must not count as fresh.
+    """
 
     sequence: int
     issued: datetime
     expires: datetime
     rules: Named
     directory: Named
+    confirmed: bool
 
     def of(self, release_type: Literal["directory", "rules"]) -> Named:
         return self.rules if release_type == "rules" else self.directory
 
 
 def make_beat(
-    keys: SigningKeys, *, root: str, sequence: int, issued: datetime, rules: Named, directory: Named
+    keys: SigningKeys,
+    *,
+    root: str,
+    sequence: int,
+    issued: datetime,
+    rules: Named,
+    directory: Named,
+    confirmed: bool = True,
 ) -> bytes:
     """Sign a beat, good for `BEAT_VALID` from `issued`, and cover it as releases are."""
     payload = cbor.encode(
@@ -58,6 +70,7 @@ def make_beat(
             4: to_ms(issued),
             5: [rules[0], rules[1]],
             6: [directory[0], directory[1]],
+            7: confirmed,
         }
     )
     return encrypt_release(root, sign_document(payload, [keys], BEAT_CONTEXT))
@@ -83,7 +96,9 @@ def read_beat(document: bytes, root: Root, *, now: datetime) -> Beat:
     except SealError as error:
         raise TrustError("not-a-beat", "not strict CBOR") from error
     match fields:  # 2
-        case {1: str(form), 2: str(origin), 3: int(sequence), 4: int(issued), 5: rules, 6: directory}:
+        case {
+            1: str(form), 2: str(origin), 3: int(sequence), 4: int(issued), 5: rules, 6: directory, 7: bool(confirmed),
+        }:  # fmt: skip
             pass
         case _:
             raise TrustError("not-a-beat", "a field is missing or of another type")
@@ -105,12 +120,16 @@ def read_beat(document: bytes, root: Root, *, now: datetime) -> Beat:
         expires=made + BEAT_VALID,
         rules=_named(rules),
         directory=_named(directory),
+        confirmed=confirmed,
     )
 
 
 def next_sequence(last: int, issued: datetime) -> int:
-    """Return the number of the next beat: above the last one, and a time, so that a new hub goes on from the clock."""
-    return max(last + 1, to_ms(issued))
+    """Return the number of the next beat: above the last one, and a time, so that a new hub goes on from the clock.
+
+    One that was made while the clock was far ahead was believed by nobody, and is not counted on from.
+    """
+    return max(last + 1, to_ms(issued)) if last < to_ms(issued + SKEW) else to_ms(issued)
 
 
 def _named(item: cbor.Cbor) -> Named:

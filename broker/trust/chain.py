@@ -50,8 +50,12 @@ class Chains:
 
     def knows(self, release: Release) -> bool:
         """Tell whether this very release was accepted before; the stream is read from its beginning at every start."""
-        hashes = self._hashes[release.type]
-        return release.number <= len(hashes) and hashes[release.number - 1] == release.hash
+        return self.hash_of(release.type, release.number) == release.hash
+
+    def hash_of(self, release_type: ReleaseType, number: int) -> bytes | None:
+        """Return the hash of the release that was accepted under a number; None when there was none."""
+        hashes = self._hashes[release_type]
+        return hashes[number - 1] if 0 < number <= len(hashes) else None
 
     def contradicts(self, release: Release) -> bool:
         """Tell whether another release of this number was accepted before."""
@@ -67,9 +71,13 @@ class Chains:
         check_follows(release, self._heads[release.type])
         path = self._path(release.type, release.number)
         with self._writing():
-            if path.exists() and read_release(path.read_bytes(), self._require_root()).hash != release.hash:
+            kept = read_release(path.read_bytes(), self._require_root()) if path.exists() else release
+            if kept.hash != release.hash:
                 raise TrustError("equivocation", f"another process kept another {release.type} {release.number}")
-            replace_private(path, document)
+            if kept.confirmed and not release.confirmed:
+                release = kept  # with a second officer's signature, which this copy came without
+            else:
+                replace_private(path, document)
             self._took(release)
             self._write_marks()
 

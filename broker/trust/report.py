@@ -9,14 +9,15 @@ Pure: what a report says and whether it may be believed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from broker.model.times import from_ms, to_ms
 from broker.seal import (
     AgencyPublic,
+    PublicKey,
     SealError,
     Signer,
     cbor,
@@ -27,6 +28,7 @@ from broker.seal import (
     verify_document,
 )
 from broker.trust.beat import SKEW, Named
+from broker.trust.directory import Directory
 from broker.trust.errors import TrustError
 
 REPORT_FORMAT: Final = "tearline report/1"
@@ -35,8 +37,11 @@ MAX_REPORT: Final = 16 * 1024
 _FIELDS: Final = 10
 _HASH: Final = 32
 _CODE: Final = re.compile(r"[a-z][a-z-]{0,39}")
-#: What keeps a gateway from being ready; empty when nothing does.
-READY: Final = ""
+
+# An agency's public keys and its gateway.
+Place: TypeAlias = tuple[AgencyPublic, str]
+# What the directories say of an agency that signs a report, the newest first; nothing when it is no member.
+Places: TypeAlias = Callable[[str], Sequence[Place]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,13 +87,27 @@ def make_report(report: Report, keys: Signer, *, root: str) -> bytes:
     return encrypt_release(root, sign_document(payload, [keys], REPORT_CONTEXT))
 
 
-def read_report(
-    raw: bytes, signer: Callable[[str], tuple[AgencyPublic, str] | None], *, root: str, now: datetime
-) -> Report:
-    """Verify a report; `signer` gives an agency's public keys and its gateway by the newest directory, or None.
+def places_in(newest: Directory | None, in_force: Directory | None) -> Places:
+    """Return who may sign reports: members by the newest directory, there or where they are while it is not in force.
+
+    Otherwise a gateway that waits for the newest directory, to move an agency or to change its keys by it, could not
+    say that it is ready for it.
+    """
+
+    def places(agency: str) -> Sequence[Place]:
+        if newest is None or agency not in newest.entries:
+            return ()
+        known = [one.entries[agency] for one in (newest, in_force) if one is not None and agency in one.entries]
+        return [(entry.public, entry.gateway) for entry in known]
+
+    return places
+
+
+def read_report(raw: bytes, places: Places, *, root: str, now: datetime) -> Report:
+    """Verify a report.
 
     1. It is of a report's size and form, opens under this root and belongs to it.
-    2. The agency it names is a member, not revoked, at the gateway it names.
+    2. The agency it names is a member, not revoked by the newest directory, at the gateway it names.
     3. That agency signed it.
     4. It was not made in the future.
 
@@ -107,21 +126,31 @@ def read_report(
         report = _read(cbor.decode(payload, limit=MAX_REPORT, code="document-shape"), root)  # 1
     except SealError as error:
         raise TrustError("not-a-report", "not a signed document of strict CBOR") from error
-    known = signer(report.agency)
-    if known is None:  # 2
+    known = places(report.agency)
+    if not known:  # 2
         raise TrustError("unknown-agency", f"the directory has no agency `{report.agency}`")
-    public, gateway = known
-    if public.revoked:
+    if known[0][0].revoked:
         raise TrustError("revoked-signer", f"`{report.agency}` is revoked")
-    if gateway != report.gateway:
+    keys = [public.signing for public, gateway in known if gateway == report.gateway]
+    if not keys:
         raise TrustError("wrong-gateway", f"`{report.agency}` is not at gateway `{report.gateway}`")
-    try:
-        verify_document(document, {report.agency: public.signing}, REPORT_CONTEXT)  # 3
-    except SealError as error:
-        raise TrustError("bad-signature", f"a signature does not verify ({error.code})") from error
+    _verify(document, report.agency, keys)  # 3
     if report.at > now + SKEW:  # 4
         raise TrustError("report-from-the-future", "a report was made after now")
     return report
+
+
+def _verify(document: bytes, agency: str, keys: Sequence[tuple[PublicKey, ...]]) -> None:
+    refused: SealError | None = None
+    for signing in keys:
+        try:
+            verify_document(document, {agency: signing}, REPORT_CONTEXT)
+        except SealError as error:
+            refused = refused or error
+        else:
+            return
+    code = refused.code if refused else "no-keys"
+    raise TrustError("bad-signature", f"a signature does not verify ({code})") from refused
 
 
 def _read(fields: cbor.Cbor, root: str) -> Report:

@@ -16,13 +16,14 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from broker.seal import AgencyPublic, SealError, decrypt_release, encrypt_release, fingerprint, unverified_payload
 from broker.trust.activation import Activation
 from broker.trust.basis import check_basis, check_directory_basis
-from broker.trust.beat import SKEW, Beat, read_beat
+from broker.trust.beat import SKEW, Beat, Named, read_beat
 from broker.trust.chain import Chains
 from broker.trust.deciders import Deciders
 from broker.trust.directory import Directory, read_directory
+from broker.trust.emergency import Coming, coming
 from broker.trust.endorsement import split
 from broker.trust.errors import TrustError
-from broker.trust.force import Force
+from broker.trust.force import Force, ForceType
 from broker.trust.release import Release, ReleaseType, check_follows, read_release
 from broker.trust.root import Root, read_root
 from broker.trust.rules import Rules, read_rules
@@ -99,6 +100,19 @@ class TrustStore:
     def staged_directory(self) -> Directory | None:
         head = self._chains.head("directory")
         return None if head is None else self.directory_at(head.number)
+
+    def release(self, release_type: ReleaseType, number: int) -> Release | None:
+        """Return an accepted release, in force or not; None when there is none of that number."""
+        return self._chains.read(release_type, number)
+
+    def holds(self, release_type: ReleaseType, named: Named) -> bool:
+        """Tell whether this very release was accepted here."""
+        return self._chains.hash_of(release_type, named[0]) == named[1]
+
+    def coming(self, release_type: ForceType, present: Named | None, now: datetime) -> tuple[Coming, ...]:
+        """Return what may replace `present`, the newest first, each with the quorum that it needs."""
+        head = self._chains.head(release_type)
+        return () if head is None else coming(head, present, lambda at: self._chains.read(release_type, at), now=now)
 
     def trial(self, now: datetime) -> Rules | None:
         """Return the rules that are on trial: they decide beside those in force and deliver nothing."""
@@ -192,8 +206,7 @@ class TrustStore:
             return check_directory_basis(read_directory(release), self.directory_at(release.basis))
         rules = read_rules(release)
         if release.type == "rules" and release.basis:
-            basis = self.rules_at(release.basis)
-            check_basis(rules, basis, None if basis is None else self.effective(basis, release.created))
+            check_basis(rules, self.rules_at(release.basis))
         return rules
 
     def _confirm(self, document: bytes, release: Release) -> Accepted | None:
@@ -206,6 +219,17 @@ class TrustStore:
             self.rules = rules
         return Accepted(type=release.type, number=release.number, hash=release.hash, confirmed=True)
 
+    def verified(self, raw: bytes, *, now: datetime) -> Beat:
+        """Return a beat that the root's beat key signed for now; what comes of it is for `activate`.
+
+        Raises:
+            TrustError: those of `read_beat`, `other-exchange`, `no-root`, `root-expired`.
+        """
+        document = self._opened(raw)
+        if self._chains.root is None:
+            self.activation.pending = raw  # the root is on its way, and the next beat half a minute away
+        return read_beat(document, self._require_root(now), now=now)
+
     def activate(self, raw: bytes, *, now: datetime) -> Beat | None:
         """Take a beat as it comes from the relay (encrypted); return it when it is believed, None for the last one.
 
@@ -213,14 +237,15 @@ class TrustStore:
         2. It is newer than the last one that was believed.
         3. It names nothing older than what is in force, here or at others.
         4. It names releases that are staged here. One that is not may come: then `activation.pending` is tried again.
-        5. They are the very ones, and have not expired.
+        5. They are the very ones, and have not expired; one officer alone widens nothing (`emergency.check_alone`).
         6. What is in force is on disk; and only then decided by.
 
         Raises:
             TrustError: with the code of the step: those of `read_beat`, `beat-replayed`, `beat-rollback`,
-                `beat-unstaged`, `beat-equivocation`, `release-expired`; what is in force has not changed.
+                `beat-unstaged`, `beat-equivocation`, `release-expired`, `emergency-not-narrow`,
+                `emergency-prolonged`; what is in force has not changed.
         """
-        beat = read_beat(self._opened(raw), self._require_root(now), now=now)  # 1
+        beat = self.verified(raw, now=now)  # 1
         if not self.activation.believe(beat, raw, now=now):  # 2 to 6
             return None
         self._take_up()
@@ -234,8 +259,9 @@ class TrustStore:
     def _take_up(self) -> None:
         """Decide by these from now on: the pair changes between two decisions, never within one."""
         force = self.activation.force
-        self.rules = self.rules_at(force.rules[0]) if force.rules else None
-        self.directory = self.directory_at(force.directory[0]) if force.directory else None
+        rules = self.rules_at(force.rules[0]) if force.rules else None
+        directory = self.directory_at(force.directory[0]) if force.directory else None
+        self.rules, self.directory = rules, directory
 
     def directory_at(self, number: int) -> Directory | None:
         """Return a past, present or staged directory; None when it was never accepted here."""

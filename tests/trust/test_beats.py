@@ -79,6 +79,7 @@ def altered(keys: SigningKeys = BEATING, context: str = BEAT_CONTEXT, **fields: 
         4: to_ms(SOON),
         5: [second().release.number, second().release.hash],
         6: [listed().release.number, listed().release.hash],
+        7: True,
     } | {int(name.removeprefix("field_")): value for name, value in fields.items()}
     kept = {name: value for name, value in written.items() if value is not None}
     return encrypt_release(root().fingerprint, sign_document(cbor.encode(kept), [keys], context))
@@ -109,7 +110,8 @@ def test_a_beat_puts_in_force_what_is_staged_and_says_since_when(store: TrustSto
         pytest.param(lambda: altered(field_4=to_ms(SOON - SKEW - BEAT_VALID)), "beat-expired", id="expired"),
         pytest.param(lambda: altered(field_4=2**63), "not-a-beat", id="a time that is none"),
         pytest.param(lambda: altered(field_5=None), "not-a-beat", id="a field missing"),
-        pytest.param(lambda: altered(field_7=1), "not-a-beat", id="a field more"),
+        pytest.param(lambda: altered(field_8=1), "not-a-beat", id="a field more"),
+        pytest.param(lambda: altered(field_7=1), "not-a-beat", id="a number for yes"),
         pytest.param(lambda: altered(field_5=[2, b"short"]), "not-a-beat", id="half a hash"),
         pytest.param(lambda: altered(field_5=[3, bytes(32)]), "beat-unstaged", id="naming what is not staged"),
         pytest.param(lambda: altered(field_5=[2, bytes(32)]), "beat-equivocation", id="another release of that number"),
