@@ -105,6 +105,14 @@ def rules(
 
 
 @bench.command(cls=_COMMAND)
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True)
+@_JSON
+def release(rounds: int, as_json: bool) -> None:
+    """From the second signature on a release to in force at five gateways; going back, and an emergency."""
+    _measure("release", as_json=as_json, rounds=rounds, say=words)
+
+
+@bench.command(cls=_COMMAND)
 @_SECONDS
 @_JSON
 def seal(seconds: float, as_json: bool) -> None:

@@ -87,6 +87,8 @@ def _show(now: dict[str, Any]) -> None:
     data(f"gateway {now.get('gateway')}: {line}")
     numbers = {name: (releases.get(name) or {}).get("number", "none") for name in ("rules", "directory")}
     data(f"rules {numbers['rules']}, directory {numbers['directory']}")
+    if releases.get("hearing", "fresh") != "fresh":
+        data(f"NOTHING HEARD of what is in force: {releases['hearing']}; see `tearline rules status`")
     oldest = f", oldest since {queue['oldest']}" if queue.get("oldest") else ""
     data(f"waiting: {queue.get('waiting', 0)}{oldest}")
     late = now.get("late", [])

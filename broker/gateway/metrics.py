@@ -26,6 +26,8 @@ class Metrics:
         self.oldest = self._gauge("oldest_waiting_timestamp_seconds", "When the oldest of them was accepted")
         self.connected = self._gauge("relay_connected", "Whether the relay is connected")
         self.release = self._gauge("release_number", "The release in force", "type")
+        self.staged = self._gauge("release_staged_number", "The newest release, in force or not", "type")
+        self.beat = self._gauge("beat_age_seconds", "Since the last believed beat; 120 is an alarm, 900 is cut off")
 
     def text(self) -> bytes:
         """The exposition format."""

@@ -107,4 +107,4 @@ def _named(named: Named | None) -> dict[str, Any] | None:
 
 
 def _text(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return None if moment is None else moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

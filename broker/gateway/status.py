@@ -8,6 +8,7 @@ from uuid import UUID
 from broker.gateway.clock import text
 from broker.gateway.core import Node
 from broker.store import deliveries
+from broker.trust.force import FORCE_TYPES
 
 SHOWN = 50
 
@@ -23,6 +24,7 @@ def report(node: Node, agency: str) -> dict[str, Any]:
         "releases": {
             "rules": {"number": rules.number, "hash": rules.hash.hex()} if rules else None,
             "directory": {"number": directory.number, "hash": directory.hash.hex()} if directory else None,
+            "hearing": node.standing.pulse.hearing,
         },
         "queue": {"waiting": backlog["waiting"], "oldest": text(backlog["oldest"])},
         "late": [
@@ -47,10 +49,13 @@ def refresh(node: Node) -> None:
     node.metrics.waiting.set(backlog["waiting"])
     node.metrics.oldest.set((backlog["oldest"] or 0) / 1000)
     node.metrics.connected.set(node.link.connected)
-    if node.trust.rules is not None:
-        node.metrics.release.labels(type="rules").set(node.trust.rules.number)
-    if node.trust.directory is not None:
-        node.metrics.release.labels(type="directory").set(node.trust.directory.number)
+    node.metrics.beat.set(node.standing.pulse.age.total_seconds())
+    for name in FORCE_TYPES:
+        present, newest = node.trust.force.named(name), node.trust.staged(name)
+        if present is not None:
+            node.metrics.release.labels(type=name).set(present[0])
+        if newest is not None:
+            node.metrics.staged.labels(type=name).set(newest.number)
 
 
 def _alarms(node: Node) -> dict[str, int]:
