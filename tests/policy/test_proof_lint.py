@@ -59,7 +59,14 @@ def test_a_never_rule_that_contradicts_itself_matches_nothing_that_is_stated():
 
 
 def test_a_require_rule_that_contradicts_itself_matches_nothing_that_is_stated():
-    rule = "- {rule: Q odd, effect: require, when: anything, to: [{serves: yes, covers: no}], because: x, with: {onward: own}}\n"
+    rule = """
+- rule: Q odd
+  effect: require
+  when: anything
+  to: [{serves: yes, covers: no}]
+  with: {onward: own}
+  because: x
+"""
     assert codes(ALL + rule, vocabulary=TWICE) == [("never-matches", "Q")]
 
 

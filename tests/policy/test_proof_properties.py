@@ -1,0 +1,153 @@
+"""What a comparison says holds at random points, as judged by the oracle, which shares no code with the product."""
+
+from random import Random  # noqa: TID251 - reproducible by seed
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy.comparison import SOME_AGENCY
+from policy.proof import compare
+from tests.policy.guarantees import as_strict
+from tests.policy.oracle import Oracle
+from tests.policy.proofs import edition, mutated
+from tests.policy.worlds import AGENCY, MOMENTS, PORTION, VOCABULARY, record, rules_text
+
+
+def change(seed, *, rules=10, agencies=6):
+    """Two rules texts and two directories, of which the second is a random change of the first."""
+    random = Random(seed)
+    before = rules_text(random, random.randint(2, rules))
+    after = mutated(random, before)
+    # Two agencies change, one leaves, one comes; or the directory stays as it is.
+    old = {f"g{number}": record(random, AGENCY) for number in range(agencies)}
+    new = {
+        **old,
+        "g0": record(random, AGENCY),
+        "g1": {**old["g1"], **record(random, AGENCY)},
+        "g99": record(random, AGENCY),
+    }
+    del new["g2"]
+    if random.random() < 0.5:
+        new = old
+    if random.random() < 0.2:
+        after = before
+    return random, (before, old), (after, new)
+
+
+class Judges:
+    """The oracle on both sides, each text read once."""
+
+    def __init__(self, *sides):
+        self.oracles = [Oracle(VOCABULARY, rules, agencies, None) for rules, agencies in sides]
+        self.vocabulary = self.oracles[0].vocabulary
+
+    def both(self, portion, agency, at, agencies=None):
+        return [self.one(oracle, portion, agency, at, agencies) for oracle in self.oracles]
+
+    @staticmethod
+    def one(oracle, portion, agency, at, agencies):
+        oracle.at, members = at, oracle.agencies
+        oracle.agencies = members if agencies is None else agencies
+        try:
+            if agency not in oracle.agencies:
+                return False, {}
+            shared, _, _, _, duties = oracle.judge(portion, agency)
+            return shared, duties if shared else {}
+        finally:
+            oracle.agencies = members
+
+
+def holds(seed, points):
+    """How many points were compared, and how many of them had a difference that the comparison had announced."""
+    random, before, after = change(seed)
+    comparison = compare(edition(*before), edition(*after))
+    judges = Judges(before, after)
+    witnessed(comparison, judges)
+    of_agency = {one.agency: one for one in comparison.agencies}
+    differences = 0
+    for _ in range(points):
+        portion, at = record(random, PORTION), random.choice(MOMENTS)
+        agency = random.choice(sorted({*before[1], *after[1]}))
+        (was, old), (now, new) = judges.both(portion, agency, at)
+        if was != now:
+            differences += 1
+            word = "WIDENS" if now else "NARROWS"
+            assert word in comparison.audience, (portion, agency, at)
+            assert agency not in of_agency or word in of_agency[agency].audience, (portion, agency, at)
+        if was and now:
+            for name in {*old, *new}:
+                if name in old and not as_strict(judges.vocabulary, name, new.get(name), old[name]):
+                    assert "LOOSENED" in comparison.duties, (name, portion, agency, at)
+                if name in new and not as_strict(judges.vocabulary, name, old.get(name), new[name]):
+                    assert "TIGHTENED" in comparison.duties, (name, portion, agency, at)
+    return points, differences
+
+
+def witnessed(comparison, judges):
+    """Every example is one, by the oracle's word."""
+    for witness, expected in ((comparison.widening, (False, True)), (comparison.narrowing, (True, False))):
+        assert (witness is not None) is (("WIDENS" if expected[1] else "NARROWS") in comparison.audience)
+        if witness is not None:
+            assert tuple(shared for shared, _ in at_witness(judges, witness)) == expected
+    for one in comparison.duty_changes:
+        (was, old), (now, new) = at_witness(judges, one.witness)
+        assert was
+        assert now
+        assert (old.get(one.name), new.get(one.name)) == (one.before, one.after)
+    for one in comparison.agencies:
+        for witness, expected in ((one.widening, (False, True)), (one.narrowing, (True, False))):
+            if witness is not None:
+                assert tuple(shared for shared, _ in at_witness(judges, witness)) == expected
+
+
+def at_witness(judges, witness):
+    if witness.agency is not None:
+        return judges.both(witness.portion, witness.agency, witness.at)
+    return judges.both(witness.portion, SOME_AGENCY, witness.at, {SOME_AGENCY: witness.record})
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_a_comparison_announces_every_difference_that_the_oracle_finds_and_shows_real_examples(seed):
+    holds(seed, 40)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_what_adds_nothing_by_construction_is_proved_the_same(seed):
+    random = Random(seed)
+    before = rules_text(random, 8)
+    head, *blocks = before.removesuffix(AGREEMENTS_TAIL).split("- rule: ")
+    random.shuffle(blocks)
+    twice = random.choice(blocks)
+    blocks.append(f"X{twice}")
+    after = head + "".join(f"- rule: {block}" for block in blocks) + AGREEMENTS_TAIL
+    comparison = compare(edition(before), edition(after))
+    assert (comparison.audience, comparison.duties) == ("SAME", "SAME")
+    assert [one.kind for one in comparison.rules] == ["added"]
+
+
+AGREEMENTS_TAIL = "agreements:" + rules_text(Random(0), 1).split("agreements:")[1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_a_change_and_its_reverse_are_mirror_images(seed):
+    _, before, after = change(seed)
+    there, back = compare(edition(*before), edition(*after)), compare(edition(*after), edition(*before))
+    mirrored = {"WIDENS": "NARROWS", "NARROWS": "WIDENS"}
+    assert back.audience == mirrored.get(there.audience, there.audience)
+    mirrored = {"LOOSENED": "TIGHTENED", "TIGHTENED": "LOOSENED"}
+    assert back.duties == mirrored.get(there.duties, there.duties)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_on_a_hundred_thousand_random_points_no_difference_is_unannounced():
+    points = differences = 0
+    for seed in range(500):
+        compared, found = holds(seed, 250)
+        points, differences = points + compared, differences + found
+    assert points >= 100_000
+    assert differences > 1000
