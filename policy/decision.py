@@ -52,6 +52,10 @@ class Decision:
         """Share and always rules that surely match, blocked or not; sorted."""
         return tuple(sorted(rule.id for rule, bits in self._grants if self._has(bits, agency)))
 
+    def shared_by(self, rule: str) -> tuple[str, ...]:
+        """The recipients whom one share or always rule shares with, sorted."""
+        return self._index.expand(self._audience & next((bits for one, bits in self._grants if one.id == rule), 0))
+
     def blocked_by(self, agency: str) -> tuple[str, ...]:
         """Never rules that possibly match; sorted."""
         return tuple(sorted(rule.id for rule, bits in self._nevers if self._has(bits, agency)))

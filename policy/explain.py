@@ -4,12 +4,18 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from policy.decision import Decision
 from policy.errors import PolicyError
 from policy.findings import LineReport, report_line
 from policy.obligations import Obligations, describe_obligations
 from policy.own import AnyDecider
 from policy.rules import Item, Rule
+from policy.shareable import Shareable, shareable
 from policy.vocabulary import Attributes
+
+# An explanation is read by a person: more names, or more ways, say no more.
+_NAMED_AT_MOST = 10
+_WAYS_AT_MOST = 3
 
 Outcome: TypeAlias = Literal["shared", "withheld", "not shared"]
 
@@ -44,8 +50,20 @@ class NearestMiss:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Others:
+    """Who else gets the portion by the same rule: how many, and the first of them by id."""
+
+    rule: str
+    count: int
+    agencies: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """One portion, one agency: the outcome and its reasons. `nearest_miss` only when no rule would share."""
+    """One portion, one agency: the outcome and its reasons.
+
+    `others` is only there when it is shared, `shareable` only when it is not, `nearest_miss` when no rule would share.
+    """
 
     agency: str
     outcome: Outcome
@@ -56,6 +74,8 @@ class Explanation:
     nearest_miss: NearestMiss | None
     obligations: Obligations
     duties: tuple[str, ...]
+    others: tuple[Others, ...]
+    shareable: Shareable | None
 
     def sentences(self) -> list[str]:
         """The explanation in plain sentences, the verdict first."""
@@ -85,7 +105,14 @@ def explain(decider: AnyDecider, portion: Attributes, agency: str) -> Explanatio
         nearest_miss=None if granted_by else _nearest(decider, portion, agency),
         obligations=duties,
         duties=tuple(describe_obligations(decider.vocabulary, duties)),
+        others=tuple(_others(decision, rule, agency) for rule in granted_by) if shared else (),
+        shareable=None if shared else shareable(decider, portion, agency),
     )
+
+
+def _others(decision: Decision, rule: str, agency: str) -> Others:
+    others = [one for one in decision.shared_by(rule) if one != agency]
+    return Others(rule=rule, count=len(others), agencies=tuple(others[:_NAMED_AT_MOST]))
 
 
 def _report(decider: AnyDecider, rule: Rule, portion: Attributes, agency: str) -> RuleReport:
@@ -135,6 +162,8 @@ def _sentences(explanation: Explanation) -> Iterator[str]:
             yield f"{agency} gets this portion."
             for report in explanation.grants:
                 yield f"{report.rule} ({report.title}) shares it, because: {report.because}."
+            for others in explanation.others:
+                yield _also(others)
             if explanation.duties:
                 yield f"Its duties: {'; '.join(explanation.duties)}."
         case "withheld":
@@ -142,11 +171,13 @@ def _sentences(explanation: Explanation) -> Iterator[str]:
             yield f"{agency} does not get this portion: {granting} would share it, but it is withheld."
             for report in explanation.blocks:
                 yield from _blocked(report)
+            yield from _ways(explanation)
         case "not shared":
             yield f"{agency} does not get this portion: no rule shares it with them."
             yield from _missed(explanation)
             for report in explanation.blocks:
                 yield from _blocked(report)
+            yield from _ways(explanation)
 
 
 def _blocked(report: RuleReport) -> Iterator[str]:
@@ -168,3 +199,33 @@ def _missed(explanation: Explanation) -> Iterator[str]:
     for line in miss.lines:
         reason = "is undecided because data is missing" if line.missing else "does not hold"
         yield f"'{line.text}' {reason}: {line.found}."
+
+
+def _also(others: Others) -> str:
+    if not others.count:
+        return f"Nobody else gets it by {others.rule}."
+    more = others.count - len(others.agencies)
+    named = ", ".join(others.agencies) + (f" and {more} more" if more else "")
+    return f"By {others.rule} it also goes to {named}."
+
+
+def _ways(explanation: Explanation) -> Iterator[str]:
+    found = explanation.shareable
+    if found is None:
+        return
+    # A bulletin about something else is no way to share this one: its rules are named, not how to get under them.
+    ways = [way for way in found.ways if all(change.kind != "subject" for change in way.changes)]
+    shown = ways[:_WAYS_AT_MOST]
+    for way in shown:
+        yield from way.sentences()
+    if any(change.kind == "marking" for way in shown for change in way.changes):
+        yield "How a bulletin is marked follows from what it says, never from whom it should reach."
+    if len(ways) > len(shown):
+        yield f"There are {len(ways) - len(shown)} more ways, which need as much or more."
+    if not found.ways:
+        yield "Nothing that the originator or the directory may change would share it."
+    elif not ways:
+        rules = ", ".join(sorted({way.rule for way in found.ways}))
+        yield f"Nothing would share this portion with {explanation.agency}; other bulletins go there by {rules}."
+    if not found.complete:
+        yield "The rules are too many to look at every way."

@@ -126,8 +126,8 @@ def document() -> dict[str, Any]:
         "/v1/explain": {
             "get": _operation(
                 "explain",
-                "Why an agency got a portion, or did not",
-                {"200": _json("reasons", "Any")},
+                "Why an agency got a portion, or did not, and what would have to be otherwise for it to be shared",
+                {"200": _json("reasons", "Explanation")},
                 scope="read",
                 parameters=[_query("bulletin", UUID, required=True), _query("agency", TEXT, required=True)],
             )

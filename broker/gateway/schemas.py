@@ -34,6 +34,28 @@ ADDRESSEE = shape(
     {"agency": TEXT, "portions": list_of(TEXT), "rules": list_of(TEXT), "obligations": {"type": "object"}}
 )
 WITHHELD = shape({"agency": TEXT, "portion": TEXT, "rules": list_of(TEXT)})
+EXPLAINED = shape(
+    {
+        "id": TEXT,
+        "outcome": {"enum": ["shared", "withheld", "not shared"]},
+        "granted_by": list_of(TEXT),
+        "blocked_by": list_of(TEXT),
+        "others": list_of(shape({"rule": TEXT, "count": NUMBER, "agencies": list_of(TEXT)})),
+        "ways": list_of(
+            shape(
+                {
+                    "rule": TEXT,
+                    "title": TEXT,
+                    "changes": list_of(shape({"side": TEXT, "name": TEXT, "kind": TEXT, "words": TEXT})),
+                    "released": list_of(shape({"rule": TEXT, "lines": list_of(TEXT)})),
+                    "sentences": list_of(TEXT),
+                }
+            )
+        ),
+        "all_ways": FLAG,
+        "sentences": list_of(TEXT),
+    }
+)
 DECISION = {
     "precedence": {"enum": ["ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH"]},
     "rules": shape({"number": NUMBER, "hash": TEXT}),
@@ -136,6 +158,14 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Page": shape({"items": list_of(LISTED), "next_cursor": or_null(TEXT)}),
     "History": shape({"items": list_of(RECORDED), "next_cursor": or_null(TEXT), "unreadable": NUMBER}),
+    "Explanation": shape(
+        {
+            "bulletin": UUID,
+            "agency": TEXT,
+            "rules": shape({"number": NUMBER}),
+            "portions": list_of(EXPLAINED),
+        }
+    ),
     "Receipt": shape(
         {"rung": {"enum": ["read", "acknowledged", "acted"]}, "person": TEXT}, {"note": TEXT}, closed=True
     ),

@@ -16,6 +16,7 @@ from broker.model import parse_portion_document
 from broker.seal import SealError, Secrets, Witness, open_own, reopen
 from broker.store import audit, bulletins, deliveries
 from policy import explain
+from policy.explained import document as explained_in_full
 
 # The bulletin-level fields every portion repeats (broker.model.portions), as far as a reader wants them.
 READABLE = (
@@ -150,16 +151,7 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
             vocabulary=rules.vocabulary,
             requester=_asker(node, row),
         )
-        found = explain(decider, attributes, other)
-        shown.append(
-            {
-                "id": document.portion.id,
-                "outcome": found.outcome,
-                "granted_by": list(found.granted_by),
-                "blocked_by": list(found.blocked_by),
-                "sentences": found.sentences(),
-            }
-        )
+        shown.append({"id": document.portion.id, **explained_in_full(explain(decider, attributes, other))})
     return {"bulletin": str(ident), "agency": other, "rules": {"number": rules.number}, "portions": shown}
 
 

@@ -31,6 +31,7 @@ from policy import (
     parse_ruleset,
     parse_vocabulary,
 )
+from policy.explained import document
 
 VOCABULARY: Final = "vocabulary.yaml"
 RULES: Final = "rules.yaml"
@@ -131,13 +132,7 @@ def explain_bulletin(rulebook: Rulebook, raw: bytes, agency: str, *, at: datetim
     bulletin = submission.accept(id=new_id(at, random, submission.agency), control_number="PREVIEW", created=at)
     decider = compile_rules(rulebook.ruleset, rulebook.vocabulary, rulebook.agencies, at=at)
     return [
-        {
-            "portion": portion.id,
-            "outcome": explained.outcome,
-            "granted_by": list(explained.granted_by),
-            "blocked_by": list(explained.blocked_by),
-            "sentences": explained.sentences(),
-        }
+        {"portion": portion.id, **document(explained)}
         for portion in bulletin.portions
         for explained in [
             explain(decider, _attributes(rulebook, bulletin, portion_document(bulletin, portion)), agency)

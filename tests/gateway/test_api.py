@@ -215,6 +215,9 @@ async def test_explain_says_why_and_why_not(running: Exchange) -> None:
     assert shared["portions"][0]["granted_by"] == ["R02"]
     assert not_shared["portions"][0]["outcome"] == "not shared"
     assert any("serves the area" in line for line in not_shared["portions"][0]["sentences"])
+    assert [one["rule"] for one in shared["portions"][0]["others"]] == ["R02"]
+    assert "springfield-pd" not in shared["portions"][0]["others"][0]["agencies"]
+    assert not_shared["portions"][0]["ways"][0]["changes"][0]["name"] == "serves"
 
 
 async def _events(desk: Desk, count: int, **headers: str) -> list[tuple[str, str, dict[str, Any]]]:

@@ -1,10 +1,15 @@
 """Why it went, why it did not, and the one line that stood between."""
 
+import json
+import re
 from datetime import UTC, datetime
 
 import pytest
 
 from policy import PolicyError, compile_rules, explain
+from policy.explain import Others
+from policy.explained import document
+from policy.needed import WEIGHT
 from tests.policy.test_example import AGENCIES, NOW, RULESET, VOCABULARY
 from tests.policy.worlds import world
 
@@ -24,6 +29,7 @@ def test_shared_names_the_rule_its_basis_and_the_duties():
     assert told.sentences() == [
         "springfield-pd gets this portion.",
         "R09 (Officer-safety BOLO to police of the same region) shares it, because: Regional BOLO agreement.",
+        "By R09 it also goes to il-state-police.",
         (
             "Its duties: precedence IMMEDIATE; acknowledge within 30 minutes; retain for 30 days; onward own agency;"
             " not to be used for civil immigration enforcement."
@@ -38,6 +44,11 @@ def test_withheld_names_the_never_rule_and_what_it_found():
         "peoria-pd does not get this portion: R09 would share it, but it is withheld.",
         "R10 (Nothing to a suspended agency) forbids it, because: Security officer's suspension order.",
         "It applies to them by 'status: suspended': the directory entry of peoria-pd states status suspended.",
+        (
+            "To share it by R09 (Officer-safety BOLO to police of the same region): status of peoria-pd would have to "
+            "be active (it is suspended)."
+        ),
+        "R10 (Nothing to a suspended agency) would then no longer forbid it, by 'status: suspended'.",
     ]
 
 
@@ -66,6 +77,7 @@ def test_not_shared_names_the_nearest_rule_and_the_single_line_that_failed():
             "'in the same region: yes' does not hold: the bulletin states region IL-C,"
             " the directory entry of chicago-pd states region IL-N."
         ),
+        "Nothing would share this portion with chicago-pd; other bulletins go there by R02, R11, R17, R19.",
     ]
 
 
@@ -141,3 +153,49 @@ def test_without_any_sharing_rule_the_explanation_says_that():
     )
     decider = type(exchange)(rules=text, agencies={"g1": {}}, portions=[], at=None).decider()
     assert "There is no rule that shares anything." in explain(decider, {}, "g1").sentences()
+
+
+def test_who_else_got_it_by_the_same_rule_is_told_with_a_bounded_list_and_a_count():
+    record = AGENCIES["springfield-pd"]
+    many = {**AGENCIES, **{f"town-{number:03d}": record for number in range(200)}}
+    told = explain(compile_rules(RULESET, VOCABULARY, many, at=NOW), BOLO, "springfield-pd")
+    (others,) = told.others
+    assert (others.rule, others.count, len(others.agencies)) == ("R09", 201, 10)
+    assert "and 191 more." in told.sentences()[2]
+
+
+def test_whoever_gets_it_alone_is_told_so():
+    told = explain(DECIDER, HIDTA, "cook-sheriff")
+    assert told.others == (Others(rule="R11", count=0, agencies=()),)
+    assert "Nobody else gets it by R11." in told.sentences()
+
+
+def test_what_would_share_it_is_told_after_what_keeps_it_back():
+    record = {name: value for name, value in AGENCIES["cook-sheriff"].items() if name != "28 CFR 23 agreement"}
+    decider = compile_rules(RULESET, VOCABULARY, {**AGENCIES, "cook-sheriff": record}, at=NOW)
+    told = explain(decider, HIDTA, "cook-sheriff")
+    assert any("because data is missing for '28 CFR 23 agreement: no'" in sentence for sentence in told.sentences())
+    first = next(sentence for sentence in told.sentences() if sentence.startswith("To share it"))
+    assert first == (
+        "To share it by R11 (Narcotics with HIDTA partners while the agreement is in force): "
+        "28 CFR 23 agreement of cook-sheriff would have to be yes (it is not stated)."
+    )
+
+
+def test_no_sentence_says_to_call_a_bulletin_something_else():
+    for case in RULESET.cases:
+        for agency in AGENCIES:
+            for sentence in explain(DECIDER, case.portion, agency).sentences():
+                assert not re.search(r"(category|purpose|product) would need to be .*\(it is (?!not stated)", sentence)
+
+
+def test_the_document_of_an_explanation_says_what_its_sentences_say():
+    for agency in AGENCIES:
+        told = explain(DECIDER, THREAT, agency)
+        written = json.loads(json.dumps(document(told)))
+        assert written["sentences"] == told.sentences()
+        assert written["outcome"] == told.outcome
+        assert len(written["ways"]) == (0 if told.shareable is None else len(told.shareable.ways))
+        for way in written["ways"]:
+            assert way["changes"]
+            assert all(change["kind"] in WEIGHT for change in way["changes"])
