@@ -1,5 +1,7 @@
 """What a gateway sees for itself, without a solver, of a release that one officer made alone."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from random import Random  # noqa: TID251 - reproducible by seed
 
@@ -16,6 +18,11 @@ from tests.policy.worlds import AGREEMENTS, EXAMPLE_RULES, EXAMPLE_VOCABULARY, V
 WORDS = parse_vocabulary(EXAMPLE_VOCABULARY, source="vocabulary")
 SMALL_WORDS = parse_vocabulary(VOCABULARY, source="vocabulary")
 STOP = "- {rule: E1 stop, effect: never, when: {category: narcotics}, to: everyone, because: an emergency}\n"
+
+
+def test_what_a_gateway_loads_of_this_room_loads_no_solver():
+    loaded = "import sys, policy, policy.narrowing, policy.comparison; sys.exit('z3' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
 def example(rules=EXAMPLE_RULES):
