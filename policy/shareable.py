@@ -67,7 +67,7 @@ class Way:
         said = [f"To share it by {self.rule} ({self.title}): {both([change.words for change in self.changes])}."]
         for one in self.released:
             lines = both([f"'{line}'" for line in one.lines])
-            said.append(f"{one.rule} ({one.title}) would then no longer forbid it, by {lines}.")
+            said.append(f"{one.rule} ({one.title}) would then no longer forbid it: {lines} would not hold.")
         return said
 
 

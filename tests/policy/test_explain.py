@@ -48,7 +48,7 @@ def test_withheld_names_the_never_rule_and_what_it_found():
             "To share it by R09 (Officer-safety BOLO to police of the same region): status of peoria-pd would have to "
             "be active (it is suspended)."
         ),
-        "R10 (Nothing to a suspended agency) would then no longer forbid it, by 'status: suspended'.",
+        "R10 (Nothing to a suspended agency) would then no longer forbid it: 'status: suspended' would not hold.",
     ]
 
 

@@ -121,7 +121,7 @@ def test_an_agency_that_needs_an_agreement_is_told_which_and_that_it_is_not_stat
         ),
         (
             "R08 (Criminal intelligence only under a 28 CFR 23 agreement; others get the tearline) would then no "
-            "longer forbid it, by '28 CFR 23 agreement: no'."
+            "longer forbid it: '28 CFR 23 agreement: no' would not hold."
         ),
     ]
 
@@ -177,7 +177,7 @@ def test_a_suspended_agency_is_told_that_its_status_is_in_the_way():
             "To share it by R09 (Officer-safety BOLO to police of the same region): status of peoria-pd would have to "
             "be active (it is suspended)."
         ),
-        "R10 (Nothing to a suspended agency) would then no longer forbid it, by 'status: suspended'.",
+        "R10 (Nothing to a suspended agency) would then no longer forbid it: 'status: suspended' would not hold.",
     ]
 
 
