@@ -19,7 +19,7 @@ from policy.duties import DutyTable
 from policy.index import AgencyIndex
 from policy.narrowing import may_block_always
 from policy.obligations import Obligations
-from policy.rules import Item, Rule, Ruleset
+from policy.rules import OWN_PREFIX, Item, Rule, Ruleset
 from policy.truth import Force, Line
 from policy.vocabulary import Attributes, Property, Vocabulary
 
@@ -100,6 +100,22 @@ def blocks_always(exchange: Ruleset, vocabulary: Vocabulary, own: Ruleset) -> Ma
         rule.id: may_block_always(exchange, vocabulary, rule) for rule in own.rules if rule.effect == "never"
     }  # fmt: skip
     return MappingProxyType({name: always for name, always in found.items() if always})
+
+
+def closed(name: str, because: str) -> Ruleset:
+    """Own rules for an agency whose own rules cannot be had: nothing goes out but what always rules deliver."""
+    never = Rule(
+        id=f"{OWN_PREFIX}{name}",
+        name=f"{OWN_PREFIX}{name} {because}",
+        effect="never",
+        when=(),
+        to=((),),
+        obligations=_NO_OBLIGATIONS,
+        yields_to=(),
+        because=because,
+        line=1,
+    )
+    return Ruleset(name=never.name, version=1, rules=(never,), agreements=MappingProxyType({}), cases=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

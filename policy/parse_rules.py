@@ -11,7 +11,7 @@ from policy.obligations import Obligations, parse_obligations
 from policy.parse_cases import parse_cases
 from policy.parse_conditions import parse_to, parse_when
 from policy.reading import Reading
-from policy.rules import Effect, Rule, Ruleset
+from policy.rules import OWN_PREFIX, Effect, Rule, Ruleset
 from policy.strict_yaml import Fields, Node, Text
 from policy.vocabulary import Vocabulary
 
@@ -22,7 +22,6 @@ _VERSION = re.compile(r"[1-9][0-9]{0,8}")
 MAX_RULES = 2000
 # An agency's own rules are folded where its bulletins are decided.
 MAX_OWN_RULES = 200
-OWN_PREFIX = "OWN-"
 OWN_EFFECTS: tuple[Effect, ...] = ("never", "require")
 _REQUIRED = ("rule", "effect", "when", "to", "because")
 _OPTIONAL = ("with", "yields to")

@@ -11,6 +11,8 @@ from policy.truth import Line
 from policy.vocabulary import Attributes
 
 Effect: TypeAlias = Literal["share", "always", "never", "require"]
+#: What the ids of an agency's own rules begin with, and no id of the exchange's.
+OWN_PREFIX = "OWN-"
 # AND of lines; the empty item is `everyone`, the empty `when` is `anything`.
 Item: TypeAlias = tuple[Line, ...]
 

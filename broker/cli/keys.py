@@ -146,7 +146,16 @@ def passphrase(file: Path, passphrase_files: tuple[Path, ...], as_json: bool) ->
 )
 @click.option("--duty", help='Duty contact for the entry: "name, telephone".')
 @click.option("--alternate", help='Alternate contact: "name, telephone"; late bulletins escalate to it.')
-def show(file: Path, gateway_key: Path | None, duty: str | None, alternate: str | None) -> None:
+@click.option(
+    "--officer",
+    "officers",
+    type=_FILE,
+    multiple=True,
+    help="An officer's file: may sign the agency's own rules. May be given again.",
+)
+def show(
+    file: Path, gateway_key: Path | None, duty: str | None, alternate: str | None, officers: tuple[Path, ...]
+) -> None:
     """Show the fingerprints in a key FILE, or the public entry that officers sign. No secret is shown.
 
     \b
@@ -162,4 +171,4 @@ def show(file: Path, gateway_key: Path | None, duty: str | None, alternate: str 
         return
     if not duty or not alternate:
         raise Stop(USAGE, "an entry needs --duty and --alternate: whom to telephone, and whom next")
-    data(keyring.entry(file, gateway_key=gateway_key, duty=duty, alternate=alternate).rstrip("\n"))
+    data(keyring.entry(file, gateway_key=gateway_key, duty=duty, alternate=alternate, officers=officers).rstrip("\n"))

@@ -46,11 +46,15 @@ def with_entry(members: Members, entry: Entry, nkey: str) -> Members:
 def with_keys(members: Members, entry: Entry, nkey: str) -> Members:
     """Give a member the keys and contacts of a new public entry; what the officers vouch for stays as it was.
 
+    An entry that names no officers of the agency changes nothing about them.
+
     Raises:
         TrustError: `unknown-agency`.
     """
     known = _entry(members, entry.agency)
-    return with_entry(members, replace(entry, attributes=known.attributes), nkey)
+    return with_entry(
+        members, replace(entry, attributes=known.attributes, officers=entry.officers or known.officers), nkey
+    )
 
 
 def with_attributes(members: Members, agency: str, attributes: Attributes) -> Members:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from broker.seal import PublicKey, fingerprint
 from broker.trust import (
     KEM_NAMES,
     Ask,
+    Officer,
     TrustError,
     change_passphrase,
     load_agency_keys,
@@ -102,8 +104,10 @@ def public_part(path: Path) -> dict[str, Any]:
     return {"agency": public.agency, "signing": _prints(public.signing), "kem": _prints(public.kem)}
 
 
-def entry(path: Path, *, gateway_key: Path, duty: str, alternate: str) -> str:
+def entry(path: Path, *, gateway_key: Path, duty: str, alternate: str, officers: Sequence[Path] = ()) -> str:
     """The public entry that officers sign into the directory, signed by the keys it announces.
+
+    `officers` are files of the agency's own officers, who may sign its own rules; only their public halves are read.
 
     Raises:
         TrustError: a key file is refused.
@@ -111,7 +115,15 @@ def entry(path: Path, *, gateway_key: Path, duty: str, alternate: str) -> str:
     gateway = load_gateway_keys(gateway_key, allow_example=True)
     contacts = {"duty": _contact(duty), "alternate": _contact(alternate)}
     keys = load_agency_keys(path, allow_example=True)
-    return public_entry(keys, gateway=gateway.gateway, nkey=gateway.public, contacts=contacts).decode()
+    listed = [_officer_of(keys.agency, file) for file in officers]
+    return public_entry(keys, gateway=gateway.gateway, nkey=gateway.public, contacts=contacts, officers=listed).decode()
+
+
+def _officer_of(agency: str, path: Path) -> Officer:
+    officer = read_officer_file(path)
+    if officer.agency != agency:
+        raise TrustError("other-agency", f"`{path.name}` is an officer of `{officer.agency}`")
+    return Officer(person=officer.person, agency=officer.agency, signing=officer.signing)
 
 
 def _format(path: Path) -> str:

@@ -41,6 +41,8 @@ from broker.trust.officers import (
     write_officer_keys,
     write_token_file,
 )
+from broker.trust.own import OwnRules, read_own_rules, sign_own_rules
+from broker.trust.ownfiles import OwnFiles
 from broker.trust.pulse import Pulse
 from broker.trust.release import Conditions, Release
 from broker.trust.report import Report, make_report, read_report
@@ -71,6 +73,8 @@ __all__ = [
     "Officer",
     "OfficerFile",
     "OfficerKeys",
+    "OwnFiles",
+    "OwnRules",
     "Pulse",
     "Release",
     "Report",
@@ -101,11 +105,13 @@ __all__ = [
     "next_sequence",
     "public_entry",
     "read_officer_file",
+    "read_own_rules",
     "read_public_entry",
     "read_report",
     "read_root",
     "replace_agency_keys",
     "require_passphrase",
+    "sign_own_rules",
     "with_new_kem_key",
     "write_agency_keys",
     "write_beat_keys",

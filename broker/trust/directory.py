@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Final
 
 from broker.seal import AgencyPublic, PublicKey, SealError, cbor, nkey_public_key
-from broker.seal.keys import key_id
+from broker.seal.keys import key_id, require_signature_set
 from broker.trust.errors import TrustError, UnknownAgencyError
 from broker.trust.release import Release
+from broker.trust.root import Officer
 from policy.vocabulary import Attributes, Value, is_agency_id
 
 #: Whom to reach: the duty desk, and the alternate a late bulletin escalates to.
@@ -20,19 +21,25 @@ _MAX_TEXT: Final = 500
 _MAX_ATTRIBUTES: Final = 100
 #: A DNS label (RFC 1035 §2.3.4).
 _MAX_GATEWAY: Final = 63
+#: Those who sign an agency's own rules; shifts and successors included.
+MAX_OFFICERS: Final = 16
 
 Contacts = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One agency. A revoked one stays listed: what it says from now on is refused by name, not as a stranger's."""
+    """One agency. A revoked one stays listed: what it says from now on is refused by name, not as a stranger's.
+
+    `officers` may sign the agency's own rules, and nothing of the exchange's.
+    """
 
     agency: str
     gateway: str
     attributes: Attributes
     public: AgencyPublic
     contacts: Contacts
+    officers: tuple[Officer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +93,7 @@ def directory_content(entries: Iterable[Entry], gateways: Mapping[str, str]) -> 
                 [[key.alg, key.key] for key in entry.public.kem],
                 [[kind, [[k, entry.contacts[kind][k]] for k in sorted(entry.contacts[kind])]] for kind in CONTACTS],
                 entry.public.revoked,
+                [[one.person, [[key.alg, key.key] for key in one.signing]] for one in entry.officers],
             ]
             for entry in ordered
         ],
@@ -133,8 +141,9 @@ def _check(entries: Mapping[str, Entry], gateways: Mapping[str, str]) -> None:
             raise _invalid(f"`{entry.agency}` is at a gateway that is not listed")
         if not entry.public.kem and not entry.public.revoked:
             raise _invalid(f"`{entry.agency}` has no key to seal to")
-        own = {key.key for key in entry.public.signing + entry.public.kem}
-        if len(own) != len(entry.public.signing + entry.public.kem) or own & keys:
+        listed = [entry.public.signing, entry.public.kem, *(officer.signing for officer in entry.officers)]
+        own = {key.key for several in listed for key in several}
+        if len(own) != sum(map(len, listed)) or own & keys:
             raise _invalid(f"`{entry.agency}` shares a key")
         keys |= own
     if len(set(gateways.values())) != len(gateways):
@@ -160,9 +169,10 @@ def _gateway(item: cbor.Cbor) -> tuple[str, str]:
 
 def _entry(item: cbor.Cbor) -> Entry:
     match item:
-        case [str(agency), str(gateway), list(attributes), list(signing), list(kem), list(contacts), bool(revoked)] if (
-            is_agency_id(agency) and len(attributes) <= _MAX_ATTRIBUTES
-        ):
+        case [
+            str(agency), str(gateway), list(attributes), list(signing), list(kem), list(contacts), bool(revoked),
+            list(officers),
+        ] if is_agency_id(agency) and len(attributes) <= _MAX_ATTRIBUTES and len(officers) <= MAX_OFFICERS:  # fmt: skip
             try:
                 public = AgencyPublic(
                     agency=agency,
@@ -170,6 +180,7 @@ def _entry(item: cbor.Cbor) -> Entry:
                     kem=tuple(_public(key) for key in kem),
                     revoked=revoked,
                 )
+                listed = tuple(_officer(officer, agency) for officer in officers)
             except SealError as error:
                 raise _invalid(f"the keys of `{agency}` are refused") from error
             return Entry(
@@ -178,9 +189,20 @@ def _entry(item: cbor.Cbor) -> Entry:
                 attributes=MappingProxyType(dict(_attribute(attribute) for attribute in attributes)),
                 public=public,
                 contacts=_contacts(contacts),
+                officers=listed,
             )
         case _:
             raise _invalid("an entry is malformed")
+
+
+def _officer(item: cbor.Cbor, agency: str) -> Officer:
+    match item:
+        case [str(person), list(keys)] if is_agency_id(person):
+            signing = tuple(_public(key) for key in keys)
+            require_signature_set(signing)
+            return Officer(person=person, agency=agency, signing=signing)
+        case _:
+            raise _invalid(f"an officer of `{agency}` is malformed")
 
 
 def _public(item: cbor.Cbor) -> PublicKey:

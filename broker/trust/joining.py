@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from broker.model import JsonLike, JsonValue, Refusal, canonical_json, parse_json
 from broker.seal import AgencyKeys, AgencyPublic, PublicKey, SealError, nkey_public_key, sign_document, verify_document
-from broker.trust.directory import CONTACTS, Contacts, Entry, is_gateway_name
+from broker.seal.keys import require_signature_set
+from broker.trust.directory import CONTACTS, MAX_OFFICERS, Contacts, Entry, is_gateway_name
 from broker.trust.errors import TrustError
+from broker.trust.root import Officer
 from policy.vocabulary import Attributes, is_agency_id
 
 ENTRY_FORMAT: Final = "tearline public entry 1"
 _CONTEXT: Final = "entry"
 _MAX_ENTRY: Final = 64 * 1024
-_FIELDS: Final = frozenset({"format", "agency", "gateway", "nkey", "signing", "kem", "contacts"})
+_FIELDS: Final = frozenset({"format", "agency", "gateway", "nkey", "signing", "kem", "contacts", "officers"})
 
 
-def public_entry(keys: AgencyKeys, *, gateway: str, nkey: str, contacts: Contacts) -> bytes:
-    """Return the entry as a JSON document, signed with the keys it announces: nobody can announce another's keys."""
+def public_entry(
+    keys: AgencyKeys, *, gateway: str, nkey: str, contacts: Contacts, officers: Sequence[Officer] = ()
+) -> bytes:
+    """Return the entry as a JSON document, signed with the keys it announces: nobody can announce another's keys.
+
+    `officers` are those who may sign the agency's own rules; the agency vouches for their keys.
+    """
     public = keys.public()
     members: dict[str, JsonLike] = {
         "format": ENTRY_FORMAT,
@@ -30,6 +37,7 @@ def public_entry(keys: AgencyKeys, *, gateway: str, nkey: str, contacts: Contact
         "signing": [_key(key) for key in public.signing],
         "kem": [_key(key) for key in public.kem],
         "contacts": {kind: dict(contacts[kind]) for kind in CONTACTS},
+        "officers": [{"person": one.person, "signing": [_key(key) for key in one.signing]} for one in officers],
     }
     proof = sign_document(canonical_json(members), [keys.signing], _CONTEXT)
     return canonical_json(members | {"proof": base64.b64encode(proof).decode()}) + b"\n"
@@ -48,6 +56,7 @@ def read_public_entry(raw: bytes, attributes: Attributes) -> tuple[Entry, str]:
         proof = base64.b64decode(str(value.pop("proof")), validate=True)
         agency, gateway, nkey = str(value["agency"]), str(value["gateway"]), str(value["nkey"])
         public = AgencyPublic(agency=agency, signing=_keys(value["signing"]), kem=_keys(value["kem"]))
+        officers = _officers(value["officers"], agency)
         nkey_public_key(nkey)
         signed, _ = verify_document(proof, {agency: public.signing}, _CONTEXT)
     except (Refusal, SealError, binascii.Error, ValueError) as error:
@@ -61,6 +70,7 @@ def read_public_entry(raw: bytes, attributes: Attributes) -> tuple[Entry, str]:
             attributes=attributes,
             public=public,
             contacts=_contacts(value["contacts"]),
+            officers=officers,
         ),
         nkey,
     )
@@ -79,6 +89,21 @@ def _keys(value: JsonValue) -> tuple[PublicKey, ...]:
             case _:
                 raise _invalid()
     return tuple(keys)
+
+
+def _officers(value: JsonValue, agency: str) -> tuple[Officer, ...]:
+    officers: list[Officer] = []
+    if not isinstance(value, list) or len(value) > MAX_OFFICERS:
+        raise _invalid()
+    for item in value:
+        match item:
+            case {"person": str(person), "signing": list(keys), **rest} if not rest and is_agency_id(person):
+                signing = _keys(keys)
+                require_signature_set(signing)
+                officers.append(Officer(person=person, agency=agency, signing=signing))
+            case _:
+                raise _invalid()
+    return tuple(officers)
 
 
 def _contacts(value: JsonValue) -> Contacts:
