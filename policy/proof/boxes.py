@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TypeAlias, final
 
 from policy.agreements import SKEW, Agreement
 from policy.proof.logic import Formula, Logic
 from policy.proof.meaning import Meaning
 from policy.proof.words import Words
-from policy.rules import Item, Rule
+from policy.rules import Rule
 from policy.truth import Line, Side
 from policy.vocabulary import AGENCY_ID, Property
 
@@ -21,7 +21,8 @@ YES, NO = "yes", "no"
 _TOO_MANY = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+# Compared and hashed as the object that it is: a ground has each question once, and boxes are compared all the time.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Question:
     """What a line asks: the value of a property, whether a set has any of `wanted`, or whether a relation holds.
 
@@ -43,35 +44,49 @@ class Question:
 Box: TypeAlias = Mapping[Question, frozenset[str]]
 
 
-def boxes(words: Words, meaning: Meaning, rule: Rule) -> list[Box]:
-    """The rule as one box for each item of `to:`, by the polarity of its effect."""
-    return merged(
-        _box(words, meaning, (*rule.when, *item), surely=rule.effect in ("share", "always")) for item in rule.to
-    )
+@final
+class Questions:
+    """The questions that the rules of all meanings of one ground ask."""
 
+    def __init__(self, logic: Logic, words: Words, meanings: Sequence[Meaning]) -> None:
+        self._logic = logic
+        self._words = words
+        self._meanings = meanings
+        self._known: dict[tuple[object, ...], Question] = {}
 
-def _box(words: Words, meaning: Meaning, lines: Item, *, surely: bool) -> Box:
-    box: dict[Question, frozenset[str]] = {}
-    for line in lines:
-        question, answers = _answered(words, meaning, line, surely=surely)
-        box[question] = answers
-    return MappingProxyType(box)
+    def boxes(self, meaning: Meaning, rule: Rule) -> list[Box]:
+        """The rule as one box for each item of `to:`, by the polarity of its effect; fewer where they can be one."""
+        surely = rule.effect in ("share", "always")
+        return merged(
+            MappingProxyType(dict(self._answered(meaning, line, surely=surely) for line in (*rule.when, *item)))
+            for item in rule.to
+        )
 
+    def _answered(self, meaning: Meaning, line: Line, *, surely: bool) -> tuple[Question, frozenset[str]]:
+        if line.side == "relation":
+            return self._relation(meaning, line), line.values if surely else line.values | {NOT_KNOWN}
+        known = (meaning.vocabulary.bulletin if line.side == "portion" else meaning.vocabulary.agency)[line.name]
+        if known.kind == "set of":
+            return self._set(meaning, line, known), frozenset((YES,) if surely else (YES, NOT_STATED))
+        values = (self._words.bulletin if line.side == "portion" else self._words.agency)[line.name].values
+        every = frozenset((*values, NOT_STATED))
+        question = self._once(side=line.side, name=line.name, answers=every, about=())
+        return question, line.values if surely else every - (frozenset(known.values) - line.values)
 
-def _answered(words: Words, meaning: Meaning, line: Line, *, surely: bool) -> tuple[Question, frozenset[str]]:
-    if line.side == "relation":
+    def _relation(self, meaning: Meaning, line: Line) -> Question:
         relation = meaning.vocabulary.relation[line.name]
-        question = Question(
+        # An id is always known, and free names meet it or not as they please.
+        index = () if relation.index == AGENCY_ID else (("agency", relation.index),)
+        return self._once(
             side=line.side,
             name=line.name,
             answers=frozenset((YES, NO, NOT_KNOWN)),
-            about=(("portion", relation.key), *(() if relation.index == AGENCY_ID else (("agency", relation.index),))),
+            about=(("portion", relation.key), *index),
             known=meaning.vocabulary.keys[relation.key],
         )
-        return question, line.values if surely else line.values | {NOT_KNOWN}
-    known = (meaning.vocabulary.bulletin if line.side == "portion" else meaning.vocabulary.agency)[line.name]
-    if known.kind == "set of":
-        question = Question(
+
+    def _set(self, meaning: Meaning, line: Line, known: Property) -> Question:
+        return self._once(
             side=line.side,
             name=line.name,
             answers=frozenset((YES, NO, NOT_STATED)),
@@ -80,19 +95,32 @@ def _answered(words: Words, meaning: Meaning, line: Line, *, surely: bool) -> tu
             known=frozenset(known.values),
             dates=meaning.dates(line.values) if known.dated else (),
         )
-        return question, frozenset((YES,)) if surely else frozenset((YES, NOT_STATED))
-    every = frozenset((words.bulletin if line.side == "portion" else words.agency)[line.name].values) | {NOT_STATED}
-    question = Question(side=line.side, name=line.name, answers=every, about=())
-    return question, line.values if surely else every - (frozenset(known.values) - line.values)
 
+    def _once(
+        self,
+        *,
+        side: Side,
+        name: str,
+        answers: frozenset[str],
+        about: tuple[tuple[str, str], ...],
+        wanted: frozenset[str] | None = None,
+        known: frozenset[str] | None = None,
+        dates: tuple[Agreement, ...] = (),
+    ) -> Question:
+        key = (side, name, wanted, known, dates)
+        if key not in self._known:
+            self._known[key] = Question(
+                side=side, name=name, answers=answers, about=about, wanted=wanted, known=known, dates=dates
+            )
+        return self._known[key]
 
-def formula(logic: Logic, meanings: Sequence[Meaning], box: Box) -> Formula:
-    """The box as a formula; each question is asked of the side that it comes from."""
-    return logic.all_of(
-        logic.any_of(_answer(logic, meanings, question, answer) for answer in answers)
-        for question, answers in box.items()
-        if answers != question.answers
-    )
+    def formula(self, box: Box) -> Formula:
+        """The box as a formula; each question is asked of the side that it comes from."""
+        return self._logic.all_of(
+            self._logic.any_of(_answer(self._logic, self._meanings, question, answer) for answer in answers)
+            for question, answers in box.items()
+            if answers != question.answers
+        )
 
 
 def _answer(logic: Logic, meanings: Sequence[Meaning], question: Question, answer: str) -> Formula:

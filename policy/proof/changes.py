@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Literal, TypeAlias, cast, final
 
 from policy.comparison import RuleChange
-from policy.proof.boxes import Box, boxes, formula, merged, minus, overlap, tangled
+from policy.proof.boxes import Box, Questions, merged, minus, overlap, tangled
 from policy.proof.logic import Formula
 from policy.proof.meaning import Meaning
 from policy.proof.regions import in_words
@@ -30,6 +31,7 @@ class _Changes:
     def __init__(self, sides: Sides) -> None:
         self._sides = sides
         self._logic = sides.logic
+        self._questions = Questions(sides.logic, sides.ground.words, (sides.after, sides.before))
         self._known: dict[tuple[bool, str], list[Box]] = {}
 
     def all(self) -> Iterator[RuleChange]:
@@ -97,17 +99,18 @@ class _Changes:
         )
 
     def _stands(self, meaning: Meaning, rule: Rule, parts: Sequence[Box], where: tuple[Formula, ...]) -> bool:
-        shared = [
-            both for part in parts for box in self._boxes(meaning, rule) if (both := overlap(part, box)) is not None
-        ]
-        if not all(tangled(both) for both in shared):
-            return True
-        return bool(shared) and self._logic.possible(*where, meaning.matches[rule.id])
+        doubtful = False
+        for part, box in product(parts, self._boxes(meaning, rule)):
+            both = overlap(part, box)
+            if both is not None and not tangled(both):
+                return True
+            doubtful = doubtful or both is not None
+        return doubtful and self._logic.possible(*where, meaning.matches[rule.id])
 
     def _boxes(self, meaning: Meaning, rule: Rule) -> list[Box]:
         key = (meaning is self._sides.after, rule.id)
         if key not in self._known:
-            self._known[key] = boxes(self._sides.ground.words, meaning, rule)
+            self._known[key] = self._questions.boxes(meaning, rule)
         return self._known[key]
 
     def _regions(
@@ -133,8 +136,7 @@ class _Changes:
         return touched, tuple(f"some of: {in_words(words, box)}" for box in touched)
 
     def _possible(self, box: Box, *where: Formula) -> bool:
-        meanings = (self._sides.after, self._sides.before)
-        return self._logic.possible(formula(self._logic, meanings, box), *where)
+        return self._logic.possible(self._questions.formula(box), *where)
 
 
 def _literal(rule: Rule) -> Rule:

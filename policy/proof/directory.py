@@ -65,9 +65,9 @@ def sides_of_changed(before: Edition, after: Edition) -> Iterator[Sides]:
 def _differences(before: Attributes | None, after: Attributes | None) -> Iterator[str]:
     """One line for each attribute: what it is, what it was and is, or for a list what it lost and won."""
     if before is None or after is None:
-        yield from (f"{name}: {_words(value)}" for name, value in (before or after or {}).items())
+        yield from (f"{name}: {_words(value)}" for name, value in sorted((before or after or {}).items()))
         return
-    for name in dict.fromkeys((*before, *after)):
+    for name in sorted({*before, *after}):
         old, new = before.get(name), after.get(name)
         if old == new:
             continue
