@@ -188,3 +188,11 @@ def test_a_stricter_duty_and_another_reason_only_narrow():
 
 def test_a_comparison_of_what_was_edited_by_hand_is_the_one_that_is_checked():
     assert edited("because: LES handling", "because: LES").audience == "SAME"
+
+
+def test_the_words_of_an_agency_do_not_depend_on_the_order_its_record_was_written_in():
+    record = AGENCIES["springfield-pd"]
+    turned = dict(reversed(record.items()))
+    said = [compare(example(), changed(new_pd=one)).agencies[0].words for one in (record, turned)]
+    assert list(record) != list(turned)
+    assert said[0] == said[1]
