@@ -10,6 +10,7 @@ from broker.gateway.bells import Bell
 from broker.trust import Directory, Pulse, Rules, TrustStore
 from broker.trust.beat import Named
 from broker.trust.force import ForceType
+from broker.trust.pulse import Hearing
 from policy import Decider, compile_rules, run_cases
 from policy.probe import fingerprint
 
@@ -34,6 +35,7 @@ class Standing:
     """Where a gateway stands between two beats. `changing` is held while a pair is compiled or put in force.
 
     Attributes:
+        alarmed: what of the silence was alarmed about, until a beat is heard.
         asked: the others were asked what they have in force, since this process began.
         last_word: the report that this gateway had left when it began, if it had.
     """
@@ -43,7 +45,7 @@ class Standing:
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)
     staged: Bell = field(default_factory=Bell)
     report: Bell = field(default_factory=Bell)
-    silent: bool = False
+    alarmed: Hearing = "fresh"
     asked: bool = False
     last_word: bytes | None = None
 

@@ -16,16 +16,18 @@ import structlog
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from broker.gateway import deliver, escalate, housekeeping, outbox, releases, repay, standing
+from broker.gateway import deliver, escalate, housekeeping, outbox, own_rules, releases, repay, standing, trial
 from broker.gateway.api import application
 from broker.gateway.core import Node
 from broker.gateway.metrics import Metrics
+from broker.gateway.own_book import OwnBook
 from broker.gateway.readiness import Standing
 from broker.gateway.sessions import Sessions
 from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
 from broker.gateway.steady import SteadyClock
 from broker.gateway.tokens import Tokens
+from broker.gateway.trial_desk import TrialDesk
 from broker.gateway.vault import Vault
 from broker.ops import clock
 from broker.relay.link import Link
@@ -33,7 +35,16 @@ from broker.relay.nkeys import Nkey
 from broker.seal import AgencyKeys
 from broker.store import bulletins, sessions
 from broker.store.database import Database
-from broker.trust import GatewayKeys, Pulse, StorageKeys, TrustError, TrustStore, load_agency_keys, load_gateway_keys
+from broker.trust import (
+    GatewayKeys,
+    OwnFiles,
+    Pulse,
+    StorageKeys,
+    TrustError,
+    TrustStore,
+    load_agency_keys,
+    load_gateway_keys,
+)
 
 log = structlog.get_logger()
 
@@ -55,6 +66,8 @@ LOOPS: Mapping[str, Callable[[Node], Awaitable[None]]] = {
     "receipts owed, urgent": repay.urgent,
     "receipts owed, others": repay.others,
     "deadlines": escalate.run,
+    "own rules": own_rules.run,
+    "trial": trial.run,
     "housekeeping": housekeeping.run,
 }
 
@@ -126,6 +139,12 @@ def _node(
         now=clock.now,
         steady=steady,
         standing=Standing(pulse=_pulse(trust, steady)),
+        own=OwnBook(
+            OwnFiles(settings.data / "own"),
+            trust,
+            {agency: bulletins.meta(store, own_rules.MARK + agency) for agency in settings.agencies},
+        ),
+        trial=TrialDesk(trust),
     )
 
 
@@ -133,7 +152,7 @@ def _pulse(trust: TrustStore, steady: SteadyClock) -> Pulse:
     """How long ago the last beat was, by a clock that never goes behind what this gateway has seen."""
     heard = trust.force.heard
     age = None if heard is None else steady.now() - heard
-    return Pulse(clock.steady, age=age, cut_off=trust.force.cut_off)
+    return Pulse(clock.steady, age=age, silence=trust.force.silence)
 
 
 @contextlib.asynccontextmanager

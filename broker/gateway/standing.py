@@ -61,7 +61,6 @@ async def beat(node: Node, raw: bytes) -> None:
         if believed is None:
             return
         node.standing.pulse.beat()
-        node.standing.silent = False
     if (before.rules, before.directory) != (believed.rules, believed.directory):
         log.info("in force", rules=believed.rules[0], directory=believed.directory[0])
         wake_all(node)
@@ -175,13 +174,22 @@ async def _ask_others(node: Node) -> bool:
 
 async def _watch(node: Node) -> None:
     while True:
-        hearing = node.standing.pulse.hearing
-        if hearing != "fresh" and not node.standing.silent:
-            node.standing.silent = True
-            node.metrics.alarms.labels(code="no-beat").inc()
-            log.error("nothing heard of what is in force", seconds=int(node.standing.pulse.age.total_seconds()))
-        if hearing == "cut off" and not node.trust.force.cut_off:
-            node.trust.activation.cut_off()
-            node.metrics.alarms.labels(code="cut-off").inc()
-            log.error("cut off: only always rules, CLEAR and GREEN go out")
+        watch(node)
         await asyncio.sleep(WATCH_SECONDS)
+
+
+def watch(node: Node) -> None:
+    """Alarms, once each, for a silence of two minutes and for being cut off; notes for how long it has been silent."""
+    standing, hearing = node.standing, node.standing.pulse.hearing
+    if hearing == "fresh":
+        standing.alarmed = "fresh"
+        return
+    node.trust.activation.silent_for(standing.pulse.age)
+    if standing.alarmed == "fresh":
+        standing.alarmed = "silent"
+        node.metrics.alarms.labels(code="no-beat").inc()
+        log.error("nothing heard of what is in force", seconds=int(standing.pulse.age.total_seconds()))
+    if hearing == "cut off" and standing.alarmed != "cut off":
+        standing.alarmed = "cut off"
+        node.metrics.alarms.labels(code="cut-off").inc()
+        log.error("cut off: only always rules, CLEAR and GREEN go out")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from broker.trust.beat import Beat, Named
 from broker.trust.chain import Chains
@@ -12,6 +13,8 @@ from broker.trust.emergency import check_alone
 from broker.trust.errors import TrustError
 from broker.trust.force import FORCE_TYPES, Force, ForceType, keep_force, load_force
 from broker.trust.release import Release
+
+_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
 class Activation:
@@ -51,10 +54,10 @@ class Activation:
         self.pending = None
         return True
 
-    def cut_off(self) -> None:
-        """Note, durably, that nothing was heard for long: a restart does not end that, only a beat does."""
-        if not self.force.cut_off:
-            force = replace(self.force, cut_off=True)
+    def silent_for(self, age: timedelta) -> None:
+        """Note, durably and once a minute, for how long nothing was heard: neither a restart nor a clock ends that."""
+        if age >= self.force.silence + _NOTED_EVERY:
+            force = replace(self.force, silence=age)
             keep_force(self._folder, force)
             self.force = force
 

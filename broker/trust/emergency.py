@@ -47,6 +47,8 @@ def check_emergency(rules: Rules, basis: Rules) -> None:
         added = only_adds_nevers(basis.ruleset, rules.ruleset)
     except PolicyError as error:
         raise TrustError("emergency-not-narrow", f"an emergency only adds never rules: {error}") from error
+    if not added:
+        raise TrustError("emergency-not-narrow", "an emergency adds a never rule, and this one adds none")
     for never in added:
         blocked = may_block_always(rules.ruleset, rules.vocabulary, never)
         if blocked:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -35,7 +35,7 @@ class Force:
         since: when each release came into force here, by number; the newest only.
         sequence: of the last beat that was believed.
         heard: when that was, by this gateway's clock.
-        cut_off: for so long nothing was heard that only what cannot wait goes out; until the next beat.
+        silence: for how long nothing had been heard when that was last noted; a restart does not end it, a beat does.
     """
 
     rules: Named | None = None
@@ -45,7 +45,7 @@ class Force:
     )
     sequence: int = 0
     heard: datetime | None = None
-    cut_off: bool = False
+    silence: timedelta = timedelta(0)
 
     def named(self, release_type: ForceType) -> Named | None:
         return self.rules if release_type == "rules" else self.directory
@@ -68,7 +68,7 @@ class Force:
             ),
             sequence=beat.sequence,
             heard=now,
-            cut_off=False,
+            silence=timedelta(0),
         )
 
 
@@ -96,7 +96,7 @@ def load_force(folder: Path) -> Force:
     match value:
         case {
             "rules": rules, "directory": directory, "since": {"rules": by_rules, "directory": by_directory},
-            "sequence": int(sequence), "heard": heard, "cut_off": bool(cut_off), **rest,
+            "sequence": int(sequence), "heard": heard, "silence": int(silence), **rest,
         } if not rest and (heard is None or isinstance(heard, int)):  # fmt: skip
             return Force(
                 rules=_named(rules),
@@ -104,7 +104,7 @@ def load_force(folder: Path) -> Force:
                 since=MappingProxyType({"rules": _moments(by_rules), "directory": _moments(by_directory)}),
                 sequence=sequence,
                 heard=None if heard is None else from_ms(heard),
-                cut_off=cut_off,
+                silence=timedelta(seconds=silence),
             )
         case _:
             raise _damaged()
@@ -121,7 +121,7 @@ def keep_force(folder: Path, force: Force) -> None:
         "since": since,
         "sequence": force.sequence,
         "heard": None if force.heard is None else to_ms(force.heard),
-        "cut_off": force.cut_off,
+        "silence": int(force.silence.total_seconds()),
     }
     replace_private(folder / _FILE, canonical_json(written))
 

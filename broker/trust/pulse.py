@@ -1,7 +1,8 @@
 """How long nothing was heard of what is in force, and what that allows.
 
-Measured by a clock that only goes forward; across a restart by the highest wall clock seen. A wall clock that jumps,
-either way, therefore never makes a gateway believe that it is fresher than it is.
+Measured by a clock that only goes forward; across a restart by what was noted before it, and by the highest wall clock
+seen. So a wall clock that jumps, either way, never makes a gateway believe that it is fresher than it is; only a minute
+that was not noted yet is lost with a process.
 """
 
 from __future__ import annotations
@@ -25,14 +26,15 @@ class Pulse:
         monotonic: seconds that never go back, suspension included.
         age: how long ago the last beat was when this began; None when there never was one. Less than nothing means
             that the clock went back, and nobody knows.
-        cut_off: it was cut off when it ended, and is until it hears again.
+        silence: for how long nothing had been heard when it last noted that; it is silent until it hears again.
     """
 
-    def __init__(self, monotonic: Callable[[], float], *, age: timedelta | None, cut_off: bool = False) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float], *, age: timedelta | None, silence: timedelta = timedelta(0)
+    ) -> None:
         self._monotonic = monotonic
-        known = timedelta(0) if age is None else age
-        if cut_off or known < timedelta(0):
-            known = max(known, CUT_OFF_AFTER)
+        known = timedelta(0) if age is None else age if age >= timedelta(0) else CUT_OFF_AFTER
+        known = max(known, silence)
         self._heard = monotonic() - known.total_seconds()
 
     def beat(self) -> None:

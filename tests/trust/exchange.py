@@ -162,7 +162,13 @@ def conditions_of(previous: Rules | Directory | None, **given: Any) -> Condition
 
 
 def beat_of(
-    rules: Minted | Rules, directory: Minted | Directory, *, at: datetime = NOW, sequence: int = 0, keys: Any = BEATING
+    rules: Minted | Rules,
+    directory: Minted | Directory,
+    *,
+    at: datetime = NOW,
+    sequence: int = 0,
+    keys: Any = BEATING,
+    confirmed: bool | None = None,
 ) -> bytes:
     """A beat as the hub sends it, naming these two."""
     named = [(one.release.number, one.release.hash) for one in (rules, directory)]
@@ -173,6 +179,7 @@ def beat_of(
         issued=at,
         rules=named[0],
         directory=named[1],
+        confirmed=rules.release.confirmed if confirmed is None else confirmed,
     )
 
 
