@@ -38,7 +38,7 @@ def document(preview: Preview) -> Document:
         "narrowing": _witness(preview, comparison.narrowing),
         "findings": [_finding(preview, finding) for finding in preview.findings],
         "cases": [_case(case) for case in preview.cases],
-        "replay": None if preview.replay is None else _replay(preview.replay),
+        "replay": None if preview.replay is None else replay_document(preview.replay),
         "history": [{"sha256": one.sha256, "portions": one.portions} for one in preview.history],
     }
 
@@ -180,7 +180,8 @@ def _case(case: CaseChange) -> Document:
     }
 
 
-def _replay(replayed: Replay) -> Document:
+def replay_document(replayed: Replay) -> Document:
+    """A replay, or what a trial came to, in plain values."""
     return {
         "since": None if replayed.since is None else moment_text(replayed.since),
         "until": None if replayed.until is None else moment_text(replayed.until),

@@ -17,8 +17,8 @@ from policy.vocabulary import Vocabulary
 EXAMPLES_SHOWN = 12
 #: The duty that raises the precedence a bulletin travels with, as the gateway reads it.
 PRECEDENCE = "precedence"
-_AGENCIES_NAMED = 8
-_EFFECTS: tuple[Effect, ...] = ("disclosed", "withdrawn", "loosened", "tightened")
+AGENCIES_NAMED = 8
+EFFECTS: tuple[Effect, ...] = ("disclosed", "withdrawn", "loosened", "tightened")
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Tallies:
         self._seat = {agency: place for place, agency in enumerate(self._ids)}
         self._book = DutyBook(before, after)
         self._ranks = _ranks(after) or _ranks(before)
-        self._kinds = {effect: _Kind(effect) for effect in _EFFECTS}
+        self._kinds = {effect: _Kind(effect) for effect in EFFECTS}
         self._ledger = Ledger()
         self._bulletins = self._portions = self._strangers = self._departed = 0
         self._first: Recorded | None = None
@@ -106,7 +106,7 @@ class Tallies:
             if difference:
                 self._portion(portion, one, other, difference, urgency)
         for effect, kind in self._kinds.items():
-            if any(_bits(difference, effect) for difference in differences):
+            if any(bits_of(difference, effect) for difference in differences):
                 kind.add_bulletin(urgency[effect])
 
     def result(self, *, about: Collection[str]) -> Replay:
@@ -147,7 +147,7 @@ class Tallies:
         marking = marking_of(self._after, portion.attributes)
         self._ledger.add_portion(marking, gained=difference.gained, lost=difference.lost)
         for effect, kind in self._kinds.items():
-            if not (bits := _bits(difference, effect)):
+            if not (bits := bits_of(difference, effect)):
                 continue
             kind.add(bits)
             if kind.wants(urgency[effect]):
@@ -161,7 +161,7 @@ class Tallies:
         decided: tuple[Decision | None, Decision | None],
         precedence: str,
     ) -> Example:
-        named = tuple(self._ids[seat] for seat in _lowest(bits, _AGENCIES_NAMED))
+        named = tuple(self._ids[seat] for seat in lowest(bits, AGENCIES_NAMED))
         before, after = decided
         return Example(
             effect=effect,
@@ -174,7 +174,7 @@ class Tallies:
             attributes=shown_attributes(self._after, portion.attributes),
             agencies=named,
             more=bits.bit_count() - len(named),
-            rules=_responsible(before, after, named[0]),
+            rules=responsible(before, after, named[0]),
             before=_duties(self._before, before, named[0]),
             after=_duties(self._after, after, named[0]),
         )
@@ -199,7 +199,8 @@ def _ranks(vocabulary: Vocabulary) -> tuple[str, ...]:
     return obligation.values if obligation is not None else ()
 
 
-def _bits(difference: Difference, effect: Effect) -> int:
+def bits_of(difference: Difference, effect: Effect) -> int:
+    """The agencies that one kind of difference is about."""
     match effect:
         case "disclosed":
             return difference.gained
@@ -218,7 +219,8 @@ def _union(decided: Sequence[Decision | None]) -> int:
     return found
 
 
-def _lowest(bits: int, most: int) -> Iterator[int]:
+def lowest(bits: int, most: int) -> Iterator[int]:
+    """The first places of a set, at most so many."""
     while bits and most:
         lowest = bits & -bits
         yield lowest.bit_length() - 1
@@ -226,7 +228,7 @@ def _lowest(bits: int, most: int) -> Iterator[int]:
         most -= 1
 
 
-def _responsible(before: Decision | None, after: Decision | None, agency: str) -> tuple[str, ...]:
+def responsible(before: Decision | None, after: Decision | None, agency: str) -> tuple[str, ...]:
     """What shares it after; else what holds it back after; else what shared it before."""
     if after is not None and after.reaches(agency):
         return after.granted_by(agency)

@@ -15,7 +15,7 @@ _COMMAND = TearlineGroup.command_class
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Data for machines.")
-_SCOPES = ("publish", "read", "acknowledge", "observe")
+_SCOPES = ("publish", "read", "acknowledge", "observe", "rules")
 
 
 _RELEASES = click.option(

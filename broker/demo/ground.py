@@ -36,7 +36,7 @@ from broker.trust import (
 )
 from policy import parse_agencies, parse_vocabulary
 
-SCOPES: Final = ("publish", "read", "acknowledge", "observe")
+SCOPES: Final = ("publish", "read", "acknowledge", "observe", "rules")
 # Agencies with an adapter, and its kind; the others are read by persons.
 ADAPTER_KINDS: Final[Mapping[str, str]] = {
     "springfield-pd": "city-police",

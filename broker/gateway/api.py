@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 from aiohttp import hdrs, web
 
-from broker.gateway import acts, recording, release_status, sse, status, submit, views
+from broker.gateway import acts, own_rules, recording, release_status, sse, status, submit, trial, views
 from broker.gateway.core import Node, bulletin_id
 from broker.gateway.openapi import document
 from broker.gateway.problems import ProblemError
@@ -53,6 +53,9 @@ def application(node: Node, tokens: Tokens) -> web.Application:
     app.router.add_post("/v1/events/confirm", scoped("read", post_confirm))
     app.router.add_get("/v1/explain", scoped("read", get_explain))
     app.router.add_get("/v1/rules/history", scoped("read", get_history))
+    app.router.add_get("/v1/rules/own", scoped("observe", get_own_rules))
+    app.router.add_post("/v1/rules/own", scoped("rules", post_own_rules))
+    app.router.add_get("/v1/rules/trial", scoped("observe", get_trial))
     app.router.add_get("/v1/releases", scoped("observe", get_releases))
     app.router.add_get("/v1/status", scoped("observe", get_status))
     return app
@@ -238,6 +241,21 @@ async def get_history(request: web.Request, node: Node, grant: Grant) -> web.Res
     """What the rules saw of this agency's own submissions, for the replay of a change; never a text."""
     since, cursor = (request.query.get(name, "") for name in ("since", "cursor"))
     return web.json_response(recording.page(node, grant.agency, since=since, cursor=cursor, limit=_limit(request)))
+
+
+async def get_own_rules(_: web.Request, node: Node, grant: Grant) -> web.Response:
+    """This agency's own rules, and how they read under the rules in force."""
+    return web.json_response(own_rules.report(node, grant.agency))
+
+
+async def post_own_rules(request: web.Request, node: Node, grant: Grant) -> web.Response:
+    """Puts this agency's next own rules in force: the signed document, as its officer made it."""
+    return web.json_response(await own_rules.install(node, grant, await request.read()))
+
+
+async def get_trial(_: web.Request, node: Node, grant: Grant) -> web.Response:
+    """What rules on trial would have done otherwise with what this agency sent."""
+    return web.json_response(await trial.report(node, grant.agency))
 
 
 async def get_releases(_: web.Request, node: Node, __: Grant) -> web.Response:

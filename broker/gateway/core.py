@@ -11,6 +11,7 @@ from broker.gateway.bells import Bell, TwoBells
 from broker.gateway.clock import to_ms
 from broker.gateway.metrics import Metrics
 from broker.gateway.opened import Opened
+from broker.gateway.own_book import OwnBook
 from broker.gateway.problems import ProblemError
 from broker.gateway.readiness import Standing
 from broker.gateway.sessions import Sessions
@@ -18,12 +19,14 @@ from broker.gateway.settings import Settings
 from broker.gateway.sources import Sources
 from broker.gateway.steady import SteadyClock
 from broker.gateway.tally import Tally
+from broker.gateway.trial_desk import TrialDesk
 from broker.gateway.vault import Vault
 from broker.relay.link import Link
 from broker.seal import AgencyPublic, Hold
 from broker.store.database import Database
 from broker.trust import AgencyKeys, Directory, Rules, TrustError, TrustStore
 from policy import Decider
+from policy.own import AnyDecider
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,6 +45,8 @@ class Node:
     now: Callable[[], datetime]
     steady: SteadyClock
     standing: Standing
+    own: OwnBook
+    trial: TrialDesk
     outbox: TwoBells = field(default_factory=TwoBells)
     sent: Bell = field(default_factory=Bell)
     claims: TwoBells = field(default_factory=TwoBells)
@@ -85,6 +90,17 @@ class Node:
             return rules, directory, self.trust.decider(self.now())
         except TrustError as error:
             raise ProblemError(503, "not-ready", f"{error.code}: {error}") from error
+
+    def deciding(self, agency: str) -> tuple[Rules, Directory, AnyDecider, int]:
+        """What a bulletin of this agency is decided under now: the releases, and the number of its own rules (or 0).
+
+        Raises:
+            ProblemError: as ``in_force``.
+        """
+        rules, directory, decider = self.in_force()
+        now = self.now()
+        narrowed, number = self.own.narrowed(agency, self.trust.effective(rules, now), decider, now)
+        return rules, directory, narrowed, number
 
     def signer(self, agency: str) -> AgencyPublic | None:
         """An agency's public keys by the newest directory, in force or not, for ``unseal`` and receipts.

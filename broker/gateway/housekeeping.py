@@ -15,6 +15,8 @@ IDEMPOTENCY_KEPT = timedelta(hours=24)
 # No envelope lives longer than 30 days in transit, and its replay key is kept 24 hours more: what is older than both
 # together can be neither sent again nor asked for again.
 REPLAY_HORIZON = timedelta(days=31)
+# Whoever decides about rules that were on trial looks back a quarter of a year at most.
+TRIALS_KEPT = timedelta(days=90)
 
 
 async def run(node: Node) -> None:
@@ -37,6 +39,8 @@ async def tidy(node: Node) -> None:
     if not node.steady.doubtful:
         # A clock that is ahead would forget what others still rely on, and there is no way back.
         await _prune(node, prune.SESSIONS, now)
+        for statement in (prune.TRIALS, prune.TRIAL_DIFFERENCES):
+            await _prune(node, statement, now - TRIALS_KEPT // timedelta(milliseconds=1))
         await _prune(node, prune.RECORDINGS, now - WINDOW // timedelta(milliseconds=1))
     for statement in (prune.CLAIMS, prune.EVENTS, prune.EVIDENCE):
         await _prune(node, statement, horizon)

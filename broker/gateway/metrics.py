@@ -20,6 +20,8 @@ class Metrics:
         self.escalations = self._counter("escalations", "For want of an acknowledgement", "recipient")
         self.alarms = self._counter("alarms", "Things that must not happen", "code")
         self.resent = self._counter("deliveries_resent", "Sent again for want of a receipt")
+        self.trial = self._counter("trial_portions", "Portions that rules on trial decided, too", "outcome")
+        self.trial_skipped = self._counter("trial_skipped", "Bulletins that rules on trial did not decide")
         self.delivery = self._histogram("delivery_seconds", "From acceptance to stored", "precedence")
         self.submit = self._histogram("submit_seconds", "From request to answer")
         self.waiting = self._gauge("waiting_deliveries", "Deliveries without any receipt")

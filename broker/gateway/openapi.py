@@ -141,6 +141,34 @@ def document() -> dict[str, Any]:
                 parameters=[_query("since", TIME), *page],
             )
         },
+        "/v1/rules/own": {
+            "get": _operation(
+                "ownRules",
+                "The agency's own rules, and how they read under the rules in force",
+                {"200": _json("own rules", "OwnRules")},
+                scope="observe",
+            ),
+            "post": {
+                **_operation(
+                    "installOwnRules",
+                    "The agency's next own rules, as its officer signed them",
+                    {"200": _json("in force", "OwnRules")},
+                    scope="rules",
+                ),
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/cose": {"schema": {"type": "string", "contentEncoding": "binary"}}},
+                },
+            },
+        },
+        "/v1/rules/trial": {
+            "get": _operation(
+                "trial",
+                "What rules on trial would have done otherwise with what the agency sent",
+                {"200": _json("the trial", "Trial")},
+                scope="observe",
+            )
+        },
         "/v1/releases": {
             "get": _operation(
                 "releases",

@@ -14,18 +14,20 @@ from broker.model import Bulletin
 from broker.seal import Reference, Sealed
 from broker.store import audit, bulletins, deliveries
 from broker.trust import Directory, Rules
-from policy import Decider
+from policy.own import AnyDecider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A submission parsed, numbered and decided, not yet sealed."""
+    """A submission parsed, numbered and decided, not yet sealed. ``own``: number of the agency's own rules, or 0."""
 
     bulletin: Bulletin
     plan: Plan
     rules: Rules
     directory: Directory
-    decider: Decider
+    decider: AnyDecider
+    own: int
+    cut_off: bool
     requester: str | None
     references: tuple[Reference, ...]
 
@@ -61,6 +63,7 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
             due=to_ms(bulletin.due) if bulletin.due else None,
             rules=prepared.rules.number,
             directory=prepared.directory.number,
+            own=prepared.own,
             header=sealed.header,
             body=sealed.body,
             keyring_sealed=node.vault.seal(
@@ -83,6 +86,7 @@ def record_own(node: Node, connection: sqlite3.Connection, prepared: Prepared, s
         detail={
             "rules": prepared.rules.number,
             "directory": prepared.directory.number,
+            "own": prepared.own,
             "to": [[a.agency, list(a.parts), list(decided.granted_by[a.agency])] for a in decided.addressees],
             "withheld": [[item.agency, item.portion, list(item.rules)] for item in decided.withheld],
         },

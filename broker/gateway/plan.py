@@ -16,7 +16,8 @@ from broker.model import (
 )
 from broker.seal import Addressee, Reference, Terms
 from broker.trust import Directory
-from policy import Attributes, Decider, Obligations, Vocabulary
+from policy import Attributes, Obligations, Vocabulary
+from policy.own import AnyDecider
 
 ACKNOWLEDGE = "acknowledge within"
 
@@ -57,7 +58,7 @@ class Plan:
 def plan(
     bulletin: Bulletin,
     *,
-    decider: Decider,
+    decider: AnyDecider,
     directory: Directory,
     vocabulary: Vocabulary,
     requester: str | None,

@@ -60,6 +60,7 @@ DECISION = {
     "precedence": {"enum": ["ROUTINE", "PRIORITY", "IMMEDIATE", "FLASH"]},
     "rules": shape({"number": NUMBER, "hash": TEXT}),
     "directory": NUMBER,
+    "own_rules": NUMBER,
     "audience": list_of(ADDRESSEE),
     "withheld": list_of(WITHHELD),
     "warnings": list_of(TEXT),
@@ -163,8 +164,37 @@ SCHEMAS: dict[str, Schema] = {
             "bulletin": UUID,
             "agency": TEXT,
             "rules": shape({"number": NUMBER}),
+            "own_rules": NUMBER,
             "portions": list_of(EXPLAINED),
         }
+    ),
+    "OwnRules": shape(
+        {"agency": TEXT, "number": NUMBER, "rules": list_of(TEXT), "troubles": list_of(TEXT)},
+        {
+            "adapted": list_of(TEXT),
+            "not_for_recipients_of": {"type": "object", "additionalProperties": list_of(TEXT)},
+            "beside": shape({"number": NUMBER, "hash": TEXT}),
+            "basis": shape({"number": NUMBER, "hash": TEXT}),
+            "hash": TEXT,
+            "signer": TEXT,
+            "created": TIME,
+            "expires": TIME,
+            "preview": TEXT,
+            "text": TEXT,
+        },
+    ),
+    "Trial": shape(
+        {"agency": TEXT, "number": NUMBER, "running": FLAG},
+        {
+            "hash": TEXT,
+            "started": TIME,
+            "ends": TIME,
+            "bulletins": NUMBER,
+            "portions": NUMBER,
+            "skipped": NUMBER,
+            **{name: {"type": "object"} for name in ("disclosed", "withdrawn", "loosened", "tightened", "matrix")},
+            "examples": list_of({"type": "object"}),
+        },
     ),
     "Receipt": shape(
         {"rung": {"enum": ["read", "acknowledged", "acted"]}, "person": TEXT}, {"note": TEXT}, closed=True

@@ -26,6 +26,7 @@ def report(node: Node, agency: str) -> dict[str, Any]:
             "directory": {"number": directory.number, "hash": directory.hash.hex()} if directory else None,
             "hearing": node.standing.pulse.hearing,
         },
+        "own_rules": {"number": node.own.number(agency), "troubles": list(node.own.told.get(agency, ()))},
         "queue": {"waiting": backlog["waiting"], "oldest": text(backlog["oldest"])},
         "late": [
             {

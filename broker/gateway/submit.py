@@ -25,6 +25,7 @@ from broker.model import Bulletin, Refusal, Submission, control_number, new_id, 
 from broker.seal import Draft, Reference, SealError, seal
 from broker.store import bulletins, deliveries
 from broker.store.rows import insert
+from policy.rules import OWN_PREFIX
 
 IDEMPOTENCY_KEPT_MS = 24 * 3600 * 1000
 MAX_KEY = 255
@@ -59,12 +60,12 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
     node.submitting.add(slot)
     try:
         prepared = _prepare(node, grant, raw, corrects)
-        _require_audience(node, prepared)
+        _permitted(node, prepared)
         await pace.turn(node, prepared.plan.precedence.rank)
-        if node.in_force() != (prepared.rules, prepared.directory, prepared.decider):
-            # A release, or the end of an agreement, came while it waited: it is decided under what is in force now.
+        if node.deciding(grant.agency) != (prepared.rules, prepared.directory, prepared.decider, prepared.own):
+            # A release, own rules, or the end of an agreement came while it waited: decided under what is in force now.
             prepared = _prepare(node, grant, raw, corrects)
-            _require_audience(node, prepared)
+            _permitted(node, prepared)
         return await _accept(node, prepared, key, request)
     except SealError as error:
         # What the rules permit may still not fit the wire format: too large, a name too long.
@@ -86,7 +87,7 @@ def preview(node: Node, grant: Grant, raw: bytes, *, corrects: UUID | None = Non
 
 
 def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, number: int | None = None) -> Prepared:
-    rules, directory, decider = node.in_force()
+    rules, directory, decider, own = node.deciding(grant.agency)
     now = node.now()
     try:
         document = parse_json(raw)
@@ -106,6 +107,7 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, num
     name = control_number(submission.agency, now.year, number)
     bulletin = submission.accept(new_id(now, os.urandom, submission.agency), name, now)
     references = _references(bulletin)
+    cut_off = node.standing.cut_off
     decided = plan(
         bulletin,
         decider=decider,
@@ -113,7 +115,7 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, num
         vocabulary=rules.vocabulary,
         requester=requester,
         references=references,
-        cut_off=node.standing.cut_off,
+        cut_off=cut_off,
     )
     return Prepared(
         bulletin=bulletin,
@@ -121,6 +123,8 @@ def _prepare(node: Node, grant: Grant, raw: bytes, corrects: UUID | None, *, num
         rules=rules,
         directory=directory,
         decider=decider,
+        own=own,
+        cut_off=cut_off,
         requester=requester,
         references=references,
     )
@@ -156,10 +160,20 @@ def _references(bulletin: Bulletin) -> tuple[Reference, ...]:
     return tuple(found)
 
 
+def _permitted(node: Node, prepared: Prepared) -> None:
+    """As ``_require_audience``; rules on trial may permit what these permit to nobody."""
+    try:
+        _require_audience(node, prepared)
+    except recording.NobodyPermittedError:
+        node.trial.offer(prepared)
+        raise
+
+
 def _require_audience(node: Node, prepared: Prepared) -> None:
     for item in prepared.plan.withheld:
         for rule in item.rules:
-            node.metrics.withheld.labels(rule=rule).inc()
+            # What one agency calls its own rules is nothing for whoever reads the figures of all of them.
+            node.metrics.withheld.labels(rule="own" if rule.startswith(OWN_PREFIX) else rule).inc()
     if prepared.plan.addressees:
         return
     if node.standing.cut_off:
@@ -212,6 +226,7 @@ async def _accept(node: Node, prepared: Prepared, key: str, request: bytes) -> A
     node.outbox.ring(urgent=prepared.plan.precedence.rank in URGENT)
     node.deadlines.ring()
     node.metrics.submitted.labels(agency=bulletin.agency, outcome="accepted").inc()
+    node.trial.offer(prepared)
     return Answer(202, answer)
 
 
@@ -257,6 +272,7 @@ def _decision(prepared: Prepared) -> dict[str, Any]:
         "precedence": prepared.plan.precedence,
         "rules": {"number": prepared.rules.number, "hash": prepared.rules.hash.hex()},
         "directory": prepared.directory.number,
+        "own_rules": prepared.own,
         "audience": audience,
         "withheld": _withheld(prepared.plan),
         "warnings": list(prepared.plan.warnings),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-SCOPES = ("publish", "read", "acknowledge", "observe")
+SCOPES = ("publish", "read", "acknowledge", "observe", "rules")
 
 
 class TokenError(Exception):

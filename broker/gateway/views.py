@@ -138,7 +138,8 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
         raise ProblemError(422, "unknown-agency", "no such agency in the directory this was decided under")
     record = node.vault.open_words(agency, row["storage_key"], row["record_sealed"], "record", ident.bytes)
     made = from_ms(row["created"])
-    decider = node.trust.decider_at(rules.number, directory.number, made, decided=made)
+    exchange = node.trust.decider_at(rules.number, directory.number, made, decided=made)
+    decider = node.own.at(agency, row["own"], node.trust.effective(rules, made), exchange, made)
     shown = []
     for part in _own_parts(node, row).values():
         document = parse_portion_document(part)
@@ -152,7 +153,13 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
             requester=_asker(node, row),
         )
         shown.append({"id": document.portion.id, **explained_in_full(explain(decider, attributes, other))})
-    return {"bulletin": str(ident), "agency": other, "rules": {"number": rules.number}, "portions": shown}
+    return {
+        "bulletin": str(ident),
+        "agency": other,
+        "rules": {"number": rules.number},
+        "own_rules": row["own"],
+        "portions": shown,
+    }
 
 
 def _asker(node: Node, row: sqlite3.Row) -> str | None:

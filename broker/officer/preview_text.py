@@ -99,6 +99,11 @@ def _replay(document: Mapping[str, Any]) -> Iterator[str]:
     if replayed is None:
         yield "no recorded portions were given: what this would have done last month is not known"
         return
+    yield from replay_lines(replayed)
+
+
+def replay_lines(replayed: Mapping[str, Any]) -> Iterator[str]:
+    """What recorded portions, or those of a trial, came to: the figures, the agencies, examples."""
     yield words.span_words(replayed)
     for effect, name in words.EFFECTS.items():
         yield f"{name.upper():<17} {words.tally_words(replayed[effect])}"

@@ -48,6 +48,7 @@ class Copy:
     recalled: int | None = None
     supersedes: bytes | None = None
     in_reply_to: bytes | None = None
+    own: int = 0
 
 
 def add(connection: sqlite3.Connection, copy: Copy) -> bool:

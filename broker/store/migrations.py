@@ -287,4 +287,38 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX recordings_of ON recordings (agency, at);
     CREATE INDEX recordings_at ON recordings (at);
     """,
+    """
+    ALTER TABLE bulletins ADD COLUMN own INTEGER NOT NULL DEFAULT 0;  -- number of the originator's own rules
+
+    CREATE TABLE trials (                  -- how many portions rules on trial have decided beside those in force
+        agency TEXT NOT NULL,
+        trial INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        bulletins INTEGER NOT NULL,
+        portions INTEGER NOT NULL,
+        skipped INTEGER NOT NULL,          -- bulletins, when the gateway had better to do
+        PRIMARY KEY (agency, trial)
+    ) WITHOUT ROWID;
+    CREATE INDEX trials_last ON trials (last);
+
+    CREATE TABLE trial_differences (       -- the portions that they would have shared otherwise; never their text
+        number INTEGER PRIMARY KEY,
+        agency TEXT NOT NULL,
+        trial INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        control_number TEXT NOT NULL,
+        portion TEXT NOT NULL,
+        precedence TEXT NOT NULL,
+        marking TEXT NOT NULL,
+        directory INTEGER NOT NULL,        -- whose agencies, in order of their ids, the sets are over
+        gained BLOB NOT NULL,
+        lost BLOB NOT NULL,
+        loosened BLOB NOT NULL,
+        tightened BLOB NOT NULL,
+        rules TEXT NOT NULL
+    );
+    CREATE INDEX trial_differences_of ON trial_differences (agency, trial, number);
+    CREATE INDEX trial_differences_at ON trial_differences (at);
+    """,
 )

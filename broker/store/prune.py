@@ -38,6 +38,14 @@ EVIDENCE: Statement = (
 RECORDINGS: Statement = (
     "DELETE FROM recordings WHERE number IN (SELECT number FROM recordings WHERE at < ? ORDER BY at LIMIT ?)"
 )
+TRIALS: Statement = (
+    "DELETE FROM trials WHERE (agency, trial) IN "
+    "(SELECT agency, trial FROM trials WHERE last < ? ORDER BY last LIMIT ?)"
+)
+TRIAL_DIFFERENCES: Statement = (
+    "DELETE FROM trial_differences WHERE number IN "
+    "(SELECT number FROM trial_differences WHERE at < ? ORDER BY at LIMIT ?)"
+)
 
 
 def older(connection: sqlite3.Connection, statement: Statement, before: int) -> int:

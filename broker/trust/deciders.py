@@ -32,7 +32,7 @@ class Deciders:
         decider = self._kept.get(key)
         if decider is None:
             decider = compile_rules(rules.ruleset, rules.vocabulary, directory.agencies, at=now)
-        elif not _still(decider, now):
+        elif not still(decider, now):
             decider = decider.at(now)
         return self.keep(rules, directory, decider)
 
@@ -46,7 +46,7 @@ class Deciders:
         return decider
 
 
-def _still(decider: Decider, now: datetime) -> bool:
+def still(decider: Decider, now: datetime) -> bool:
     """Tell whether a decider's dates hold at `now`; a clock that went back needs its own folding, too."""
     boundary = decider.valid_until
     return (boundary is None or now < boundary) and (decider.moment is None or decider.moment <= now)

@@ -77,8 +77,15 @@ class OwnFiles:
         return own
 
     def keep(self, document: bytes, own: OwnRules, *, directory: int) -> None:
-        """Keep verified own rules that follow what is kept; durable when this returns."""
-        accepted = (*self.accepted(own.agency), Kept(number=own.number, hash=own.hash, directory=directory))
+        """Keep verified own rules that follow what is kept, or take the place of what is damaged or missing.
+
+        Durable when this returns.
+        """
+        try:
+            before = [one for one in self.accepted(own.agency) if one.number < own.number]
+        except TrustError:
+            before = []
+        accepted = (*before, Kept(number=own.number, hash=own.hash, directory=directory))
         replace_private(self._path(own.agency, own.number), document)
         items: list[JsonLike] = [[one.number, one.hash.hex(), one.directory] for one in accepted]
         replace_private(self._index(own.agency), canonical_json({"accepted": items}))

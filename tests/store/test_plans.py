@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from broker.store import bulletins, claims, deliveries, prune, recordings
+from broker.store import bulletins, claims, deliveries, prune, recordings, trials
 from broker.store.database import Database, opened
 from tests.store.rows import copy, delivery
 
@@ -37,6 +37,7 @@ def plan(database: Database, statement: str, *parameters: object) -> list[str]:
         (claims.UNSENT, (1, 1, 64), r"claims_unsent \(urgent=\? AND not_before<\?\)"),
         (claims.NEXT_UNSENT, (1,), r"claims_unsent \(urgent=\?.*\)"),
         (recordings.PAGE, ("a", 0, 0, 100), r"recordings_of \(agency=\?.*\)"),
+        (trials.DIFFERENCES, ("a", 1), r"trial_differences_of \(agency=\? AND trial=\?\)"),
     ],
 )
 def test_a_loops_question_is_a_search_without_sorting(
@@ -56,6 +57,8 @@ def test_a_loops_question_is_a_search_without_sorting(
         (prune.EVENTS, "events_at (at"),
         (prune.EVIDENCE, "evidence_at (at"),
         (prune.RECORDINGS, "recordings_at (at"),
+        (prune.TRIALS, "trials_last (last"),
+        (prune.TRIAL_DIFFERENCES, "trial_differences_at (at"),
     ],
 )
 def test_what_is_old_is_found_by_its_age(database: Database, statement: str, index: str) -> None:
