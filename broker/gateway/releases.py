@@ -54,5 +54,7 @@ async def _retry(node: Node) -> None:
 def _staged(node: Node, accepted: Accepted) -> None:
     log.info("release staged", type=accepted.type, number=accepted.number)
     node.standing.staged.ring()
+    if accepted.type == "trial":
+        node.trial.bell.ring()
     # What was decided under it by others can be judged from now on.
     standing.wake_all(node)
