@@ -33,12 +33,13 @@ class _Lint:
     def __init__(self, ruleset: Ruleset, vocabulary: Vocabulary) -> None:
         self._ruleset = ruleset
         self._vocabulary = vocabulary
-        self._ground = Ground(Edition(vocabulary=vocabulary, ruleset=ruleset, agencies={}))
+        edition = Edition(vocabulary=vocabulary, ruleset=ruleset, agencies={})
+        self._ground = Ground(edition)
         self._logic = self._ground.logic
         self._record = self._ground.anyone()
-        self._meaning = self._ground.meaning(vocabulary, ruleset, self._record)
+        self._meaning = self._ground.meaning(edition, self._record)
         self._shown = 0
-        natural = (*self._ground.portion.natural(), *self._record.natural())
+        natural = (*self._ground.portion.natural, *self._record.natural)
         self._complete = self._logic.named(self._logic.all_of(natural))
 
     def findings(self) -> Iterator[Finding]:

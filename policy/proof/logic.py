@@ -22,15 +22,19 @@ _TIMEOUT_MS = 120_000
 class Model:
     """One possible world, as the truth of every fact in it."""
 
-    def __init__(self, model: z3.ModelRef) -> None:
+    def __init__(self, model: z3.ModelRef, declared: dict[int, z3.FuncDecl]) -> None:
         self._model = model
+        self._declared = declared
 
     def holds(self, fact: Formula) -> bool:
         """Whether a fact is true in this world; one that plays no part is false."""
         if isinstance(fact, bool):
             return fact
+        declared = self._declared.get(_address(fact))
+        if declared is None:
+            declared = self._declared[_address(fact)] = fact.decl().as_func_decl()
         context = fact.ctx_ref()
-        found = z3.Z3_model_get_const_interp(context, self._model.model, fact.decl().as_func_decl())
+        found = z3.Z3_model_get_const_interp(context, self._model.model, declared)
         # A null pointer stands for a fact that plays no part.
         return bool(found) and bool(z3.Z3_get_bool_value(context, found) == z3.Z3_L_TRUE)
 
@@ -48,13 +52,17 @@ class Logic:
         self._solver.set("timeout", _TIMEOUT_MS)
         self._required: list[Formula] = []
         self._made: dict[tuple[bool, frozenset[int]], z3.BoolRef] = {}
+        self._facts: dict[str, z3.BoolRef] = {}
+        self._declared: dict[int, z3.FuncDecl] = {}
         self._named: dict[int, z3.BoolRef] = {}
-        # An id of z3 is only unique among living terms.
+        # An address is only that of one term while the term lives.
         self._alive: list[z3.BoolRef] = []
 
     def fact(self, name: str) -> Formula:
         """A yes-or-no fact; the same name is the same fact."""
-        return z3.Bool(name, self._context)
+        if name not in self._facts:
+            self._facts[name] = z3.Bool(name, self._context)
+        return self._facts[name]
 
     def require(self, formula: Formula) -> None:
         """Only worlds where `formula` holds are possible."""
@@ -94,7 +102,7 @@ class Logic:
                 if formula is not conjunction:
                     return formula
                 continue
-            parts[formula.get_id()] = formula
+            parts[_address(formula)] = formula
         if not parts:
             return conjunction
         if len(parts) == 1:
@@ -111,7 +119,7 @@ class Logic:
         """A fact that stands for `formula`, to be assumed without encoding it again."""
         if isinstance(formula, bool):
             return formula
-        number = formula.get_id()
+        number = _address(formula)
         if number not in self._named:
             name = z3.Bool(f"#{len(self._named)}", self._context)
             self.require(name == formula)
@@ -136,13 +144,13 @@ class Logic:
         assumptions = self._assumptions(formulas)
         if assumptions is None:
             return None
-        wished = {wish.get_id(): wish for wish in prefer if not isinstance(wish, bool)}
+        wished = {_address(wish): wish for wish in prefer if not isinstance(wish, bool)}
         while not self._check([*assumptions, *wished.values()]):
-            refused = {term.get_id() for term in self._solver.unsat_core()}
+            refused = {_address(term) for term in self._solver.unsat_core()}
             if refused.isdisjoint(wished):
                 return None
             wished = {number: wish for number, wish in wished.items() if number not in refused}
-        return Model(self._solver.model())
+        return Model(self._solver.model(), self._declared)
 
     def _assumptions(self, formulas: Iterable[Formula]) -> list[z3.BoolRef] | None:
         """The formulas as assumptions; None when one of them is plainly false."""
@@ -164,3 +172,8 @@ class Logic:
         if answer == z3.unknown:
             raise PolicyError("not-proved", f"the solver gave up: {self._solver.reason_unknown()}")
         return bool(answer == z3.sat)
+
+
+def _address(term: z3.BoolRef) -> int:
+    """Equal terms of one context are one object of z3; to compare addresses is much cheaper than to ask for its id."""
+    return int(term.ast.value)

@@ -29,15 +29,51 @@ class Truth3:
 
 
 @final
+class Whens:
+    """What lines about the portion mean by one vocabulary: the same for every agency."""
+
+    def __init__(self, logic: Logic, vocabulary: Vocabulary, portion: Portion) -> None:
+        self._logic = logic
+        self._vocabulary = vocabulary
+        self._portion = portion
+        self._lines: dict[Line, Truth3] = {}
+        self._items: dict[tuple[Item, bool], Formula] = {}
+
+    def item(self, item: Item, *, surely: bool) -> Formula:
+        """Whether all lines hold."""
+        if (item, surely) not in self._items:
+            truths = (self.line(line) for line in item)
+            self._items[item, surely] = self._logic.named(
+                self._logic.all_of(truth.surely if surely else truth.possibly for truth in truths)
+            )
+        return self._items[item, surely]
+
+    def line(self, line: Line) -> Truth3:
+        """The truth of one line: of one value surely one of the wanted, possibly so unless it surely is another."""
+        if line not in self._lines:
+            self._lines[line] = self._line(self._vocabulary.bulletin[line.name], line.values)
+        return self._lines[line]
+
+    def _line(self, known: Property, wanted: frozenset[str]) -> Truth3:
+        attribute, any_of = self._portion.attributes[known.name], self._logic.any_of
+        if known.kind == "set of":
+            surely = any_of(attribute.member[value] for value in wanted)
+            return Truth3(surely, any_of((surely, attribute.some(self._logic, frozenset(known.values)))))
+        others = any_of(attribute.text[value] for value in known.values if value not in wanted)
+        return Truth3(any_of(attribute.text[value] for value in wanted), self._logic.negate(others))
+
+
+@final
 class Meaning:
     """One side of a comparison: rules, read by one vocabulary, for a portion, an agency and a moment."""
 
     def __init__(
-        self, logic: Logic, *, vocabulary: Vocabulary, ruleset: Ruleset, portion: Portion, record: Record,
-        moment: Moment,
+        self, logic: Logic, *, vocabulary: Vocabulary, ruleset: Ruleset, portion: Portion, whens: Whens,
+        record: Record, moment: Moment,
     ) -> None:  # fmt: skip
         self._logic = logic
         self._portion = portion
+        self._whens = whens
         self._record = record
         self._moment = moment
         self._agreements: Mapping[str, Agreement] = ruleset.agreements
@@ -75,7 +111,8 @@ class Meaning:
         """Whether the rule matches: by its effect's polarity unless said otherwise."""
         sure = rule.effect in ("share", "always") if surely is None else surely
         to = self._logic.any_of(self._item(item, surely=sure) for item in rule.to)
-        return self._logic.all_of((self._item(rule.when, surely=sure), to))
+        # Of one known agency most rules do not speak at all.
+        return to is not False and self._logic.all_of((self._whens.item(rule.when, surely=sure), to))
 
     def _item(self, item: Item, *, surely: bool) -> Formula:
         truths = (self.line(line) for line in item)
@@ -90,7 +127,7 @@ class Meaning:
     def _line(self, line: Line) -> Truth3:
         match line.side:
             case "portion":
-                return self._portion_line(self.vocabulary.bulletin[line.name], line.values)
+                return self._whens.line(line)
             case "agency":
                 return self._agency_line(self.vocabulary.agency[line.name], line.values)
             case "relation":
@@ -100,16 +137,10 @@ class Meaning:
     def _flip(self, truth: Truth3) -> Truth3:
         return Truth3(self._logic.negate(truth.possibly), self._logic.negate(truth.surely))
 
-    def _portion_line(self, known: Property, wanted: frozenset[str]) -> Truth3:
-        attribute = self._portion.attributes[known.name]
-        if known.kind != "set of":
-            return self._one_value({value: attribute.text[value] for value in known.values}, wanted)
-        surely = self._logic.any_of(attribute.member[value] for value in wanted)
-        return Truth3(surely, self._logic.any_of((surely, attribute.some(self._logic, frozenset(known.values)))))
-
     def _agency_line(self, known: Property, wanted: frozenset[str]) -> Truth3:
         if known.kind != "set of":
-            return self._one_value({value: self._record.is_text(known.name, value) for value in known.values}, wanted)
+            others = self._record.is_one_of(known.name, frozenset(known.values) - wanted)
+            return Truth3(self._record.is_one_of(known.name, wanted), self._logic.negate(others))
         sure, possible = [], [self._record.more(known.name, frozenset(known.values))]
         for value in sorted(wanted):
             held = self._record.has(known.name, value)
@@ -117,13 +148,6 @@ class Meaning:
             sure.append(self._logic.all_of((held, force.surely)))
             possible.append(self._logic.all_of((held, force.possibly)))
         return Truth3(self._logic.any_of(sure), self._logic.any_of(possible))
-
-    def _one_value(self, facts: Mapping[str, Formula], wanted: frozenset[str]) -> Truth3:
-        """Surely one of the wanted values; possibly so unless it surely is another one."""
-        others = self._logic.any_of(fact for value, fact in facts.items() if value not in wanted)
-        return Truth3(
-            self._logic.any_of(fact for value, fact in facts.items() if value in wanted), self._logic.negate(others)
-        )
 
     def force(self, name: str) -> Truth3:
         """Whether a dated agreement is in force; one without dates is never known to be."""
@@ -140,7 +164,7 @@ class Meaning:
         """For a property with one value: whether it is this one, whichever side knows the word."""
         if side == "portion":
             return {value: self._portion.attributes[name].text[value] for value in values}
-        return {value: self._record.is_text(name, value) for value in values}
+        return {value: self._record.is_one_of(name, (value,)) for value in values}
 
     def relation(self, relation: Relation) -> Truth3:
         """Whether key and index meet; a key that is known to be empty surely meets nothing."""

@@ -4,6 +4,7 @@ What the definition in `policy.truth` cannot tell apart is one state here: a mis
 words that mean nothing; a single text and a set with this one member, except where a property has one value.
 """
 
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 from typing import final
 
@@ -40,6 +41,12 @@ class Attribute:
         strange = (fact for value, fact in self.member.items() if known is not None and value not in known)
         return logic.any_of((self.more, *strange))
 
+    def natural(self, logic: Logic) -> Iterator[Formula]:
+        """Stated, and nothing in it that means nothing."""
+        if self.text:
+            yield logic.named(logic.any_of(self.text.values()))
+        yield logic.negate(self.more)
+
 
 @final
 class Portion:
@@ -57,6 +64,11 @@ class Portion:
             for index in key.indexes
         }
         self._empty = {name: self._is_empty(key) for name, key in words.keys.items()}
+        # What an everyday portion is like: all is stated, there is something to look up, and nothing means nothing.
+        self.natural: Sequence[Formula] = (
+            *(wish for attribute in self.attributes.values() for wish in attribute.natural(logic)),
+            *(logic.negate(logic.named(empty)) for empty in self._empty.values()),
+        )
 
     def _attribute(self, name: str) -> Attribute:
         logic, known, key = self._logic, self._words.bulletin.get(name), self._words.keys.get(name)
@@ -84,17 +96,6 @@ class Portion:
     def empty(self, key: str) -> Formula:
         """Whether a key is stated and known to have no members."""
         return self._empty[key]
-
-    def natural(self) -> list[Formula]:
-        """What an everyday portion is like: everything stated, and nothing in it that means nothing."""
-        wishes = []
-        for name, attribute in self.attributes.items():
-            if attribute.text:
-                wishes.append(self._logic.named(self._logic.any_of(attribute.text.values())))
-            wishes.append(self._logic.negate(attribute.more))
-            if name in self._words.keys and not attribute.text:
-                wishes.append(self._logic.negate(self._logic.named(self._empty[name])))
-        return wishes
 
     def read(self, model: Model, agency: str) -> Attributes:
         """The attributes of this portion in one possible world, where it speaks of `agency` by its id."""

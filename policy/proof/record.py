@@ -1,5 +1,6 @@
 """An agency for the solver: either any agency there could be, or one whose record is known."""
 
+from collections.abc import Iterable, Sequence
 from types import MappingProxyType
 from typing import Protocol, final
 
@@ -13,8 +14,8 @@ from policy.vocabulary import AGENCY_ID, Attributes, Value
 class Record(Protocol):
     """What rules can ask of an agency."""
 
-    def is_text(self, name: str, value: str) -> Formula:
-        """Whether a property with one value is `value`."""
+    def is_one_of(self, name: str, values: Iterable[str]) -> Formula:
+        """Whether a property with one value is one of `values`."""
         ...
 
     def has(self, name: str, member: str) -> Formula:
@@ -59,8 +60,13 @@ class AnyRecord:
                 logic, f"agency {index}", text=(), member=tuple(sorted(named)), others=False, more=True
             )
 
-    def is_text(self, name: str, value: str) -> Formula:
-        return self.attributes[name].text.get(value, False)
+        # What an everyday record is like: filled in, with nothing in it that means nothing.
+        self.natural: Sequence[Formula] = tuple(
+            wish for attribute in self.attributes.values() for wish in attribute.natural(logic)
+        )
+
+    def is_one_of(self, name: str, values: Iterable[str]) -> Formula:
+        return self._logic.any_of(self.attributes[name].text[value] for value in values)
 
     def has(self, name: str, member: str) -> Formula:
         return self.attributes[name].member.get(member, False)
@@ -82,15 +88,6 @@ class AnyRecord:
             for member, fact in held.items()
             if known is None or member in known
         )
-
-    def natural(self) -> list[Formula]:
-        """What an everyday record is like: filled in, with nothing in it that means nothing."""
-        wishes = []
-        for attribute in self.attributes.values():
-            if attribute.text:
-                wishes.append(self._logic.named(self._logic.any_of(attribute.text.values())))
-            wishes.append(self._logic.negate(attribute.more))
-        return wishes
 
     def read(self, model: Model) -> Attributes:
         """The attributes of this agency in one possible world; its id is `SOME_AGENCY`."""
@@ -128,9 +125,9 @@ class OneRecord:
         self._record = record
         self._agency = agency
 
-    def is_text(self, name: str, value: str) -> Formula:
+    def is_one_of(self, name: str, values: Iterable[str]) -> Formula:
         stated = self._record.get(name)
-        return isinstance(stated, str) and stated == value
+        return isinstance(stated, str) and stated in values
 
     def has(self, name: str, member: str) -> Formula:
         return member in members(self._record.get(name, frozenset()))

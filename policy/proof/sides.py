@@ -1,20 +1,21 @@
 """Two editions of the rules over one portion, one agency and one moment, and what the solver finds between them."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, final
 
 from policy.comparison import SOME_AGENCY, AudienceVerdict, Edition, Witness
-from policy.decide import compile_rules
+from policy.decide import Decider, compile_rules
 from policy.errors import PolicyError
 from policy.obligations import Obligations
 from policy.proof.logic import Formula, Logic, Model
-from policy.proof.meaning import Meaning
+from policy.proof.meaning import Meaning, Whens
 from policy.proof.moment import Moment
 from policy.proof.portion import Portion
 from policy.proof.record import AnyRecord, OneRecord
 from policy.proof.words import words_of
 from policy.rules import Ruleset
-from policy.vocabulary import Attributes, Vocabulary
+from policy.vocabulary import Attributes
 
 _NOBODY = Ruleset(name="nobody", version=1, rules=(), agreements={}, cases=())
 
@@ -43,19 +44,43 @@ class Ground:
         self.portion = Portion(self.logic, self.words)
         agreements = [dated for edition in editions for dated in edition.ruleset.agreements.values()]
         self.moment = Moment(self.logic, agreements)
+        # Editions and their vocabularies go by their addresses, so they are kept.
+        self._editions = editions
+        self._whens: dict[int, Whens] = {}
+        self._members = frozenset(agency for agency, _ in records or ())
+        self._deciders: dict[int, dict[datetime | None, Decider]] = {}
 
     def anyone(self) -> AnyRecord:
         """Any agency; one such for all meanings of one ground."""
         return AnyRecord(self.logic, self.words, self.portion)
 
-    def meaning(self, vocabulary: Vocabulary, ruleset: Ruleset, record: AnyRecord | OneRecord) -> Meaning:
+    def meaning(self, edition: Edition, record: AnyRecord | OneRecord, *, member: bool = True) -> Meaning:
+        """What one of the editions means for an agency; who is no member gets nothing by any rule."""
+        if id(edition) not in self._whens:
+            self._whens[id(edition)] = Whens(self.logic, edition.vocabulary, self.portion)
         return Meaning(
-            self.logic, vocabulary=vocabulary, ruleset=ruleset, portion=self.portion, record=record, moment=self.moment
+            self.logic,
+            vocabulary=edition.vocabulary,
+            ruleset=edition.ruleset if member else _NOBODY,
+            portion=self.portion,
+            whens=self._whens[id(edition)],
+            record=record,
+            moment=self.moment,
         )
+
+    def decider(self, edition: Edition, at: datetime | None) -> Decider:
+        """The decider of production over those of the named agencies that an edition has."""
+        known = self._deciders.setdefault(id(edition), {})
+        if not known:
+            members = {name: edition.agencies[name] for name in self._members & edition.agencies.keys()}
+            known[None] = compile_rules(edition.ruleset, edition.vocabulary, members, at=None)
+        if at is not None and at not in known:
+            known[at] = known[None].at(at)
+        return known[at]
 
     def example(self, *formulas: Formula, record: AnyRecord | None) -> Model | None:
         """As everyday an example as there is."""
-        wishes = [self.moment.known, *self.portion.natural(), *(record.natural() if record is not None else ())]
+        wishes = [self.moment.known, *self.portion.natural, *(record.natural if record is not None else ())]
         return self.logic.example(*formulas, prefer=wishes)
 
 
@@ -78,10 +103,9 @@ class Sides:
 
     def _meaning(self, edition: Edition, record: Attributes | None) -> Meaning:
         if self._anyone is not None:
-            return self.ground.meaning(edition.vocabulary, edition.ruleset, self._anyone)
-        ruleset = edition.ruleset if record is not None else _NOBODY
+            return self.ground.meaning(edition, self._anyone)
         one = OneRecord(self.logic, self.ground.portion, self.agency, record or {})
-        return self.ground.meaning(edition.vocabulary, ruleset, one)
+        return self.ground.meaning(edition, one, member=record is not None)
 
     def witness(self, *formulas: Formula) -> Witness | None:
         """An example of what `formulas` say, as a real portion and agency; None if there can be none."""
@@ -100,9 +124,11 @@ class Sides:
     def decided(self, witness: Witness, side: Literal[0, 1]) -> Obligations | None:
         """The duties under which the decider of production shares a witness on one side; None if it does not."""
         edition = self.editions[side]
-        record = witness.record if self._anyone is not None else self.records[side]
-        agencies = {} if record is None else {self.agency: record}
-        decider = compile_rules(edition.ruleset, edition.vocabulary, agencies, at=witness.at)
+        if self._anyone is not None:
+            anyone = {self.agency: witness.record}
+            decider = compile_rules(edition.ruleset, edition.vocabulary, anyone, at=witness.at)
+        else:
+            decider = self.ground.decider(edition, witness.at)
         shared, duties = decider.admits(witness.portion, self.agency)
         return duties if shared else None
 

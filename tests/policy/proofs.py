@@ -44,7 +44,7 @@ class Proof:
             else OneRecord(self.ground.logic, self.ground.portion, agency, one.agencies[agency])
         )
         self.any = agency is None
-        self.meaning = self.ground.meaning(one.vocabulary, one.ruleset, self.record)
+        self.meaning = self.ground.meaning(one, self.record)
         # Named before the first question, so that every world says it.
         self.shared = self.meaning.shared
 

@@ -118,8 +118,9 @@ def test_whom_a_new_never_rule_could_stop_is_seen_line_by_line(when, to, blocks)
 def provable(ruleset, vocabulary, rule):
     """The same by proof."""
     both = replace(ruleset, rules=(*(one for one in ruleset.rules if one.id != rule.id), rule))
-    ground = Ground(Edition(vocabulary=vocabulary, ruleset=both, agencies={}))
-    meaning = ground.meaning(vocabulary, both, ground.anyone())
+    edition = Edition(vocabulary=vocabulary, ruleset=both, agencies={})
+    ground = Ground(edition)
+    meaning = ground.meaning(edition, ground.anyone())
     return tuple(
         sorted(
             one.id

@@ -1,5 +1,7 @@
 """Three deciders that share no code decide alike: the bitsets of production, the slow oracle and the z3 model."""
 
+from dataclasses import replace
+
 import pytest
 
 from policy import compile_rules
@@ -58,6 +60,22 @@ def test_the_model_of_one_agency_decides_as_the_bitsets_and_the_oracle():
     assert decisions == 640
     assert shared > decisions * 0.08
     assert withheld > decisions * 0.04
+
+
+@pytest.mark.parametrize("purpose", [{"p"}, {"p", "q"}, {"p", "PURPLE"}, set()])
+def test_a_property_with_one_value_that_comes_as_a_set_is_unknown_but_still_a_key(purpose):
+    for seed in range(200, 204):
+        exchange = world(seed, agencies=8, portions=5)
+        exchange = replace(exchange, portions=[{**one, "purpose": frozenset(purpose)} for one in exchange.portions])
+        one = edition(exchange, exchange.agencies)
+        proof, oracle, decider = Proof(one), exchange.oracle(), exchange.decider()
+        for portion in exchange.portions:
+            decision = decider.decide(portion)
+            for agency in exchange.agencies:
+                found = proof.judge(portion, agency, exchange.at)
+                shared, granting, _, blocking, _ = oracle.judge(portion, agency)
+                assert (found.shared, found.granting, found.blocking) == (shared, granting, blocking)
+                assert decision.reaches(agency) is shared
 
 
 def test_the_model_knows_every_edge_of_an_agreement():

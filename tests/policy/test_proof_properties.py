@@ -1,5 +1,6 @@
 """What a comparison says holds at random points, as judged by the oracle, which shares no code with the product."""
 
+from itertools import product
 from random import Random  # noqa: TID251 - reproducible by seed
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from policy.comparison import SOME_AGENCY
 from policy.proof import compare
+from policy.proof.changes import _Changes
+from policy.proof.sides import Ground, Sides
 from tests.policy.guarantees import as_strict
 from tests.policy.oracle import Oracle
 from tests.policy.proofs import edition, mutated
@@ -151,3 +154,29 @@ def test_on_a_hundred_thousand_random_points_no_difference_is_unannounced():
         points, differences = points + compared, differences + found
     assert points >= 100_000
     assert differences > 1000
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_the_regions_of_a_rule_are_its_difference_and_the_rules_that_stand_in_it_are_all_named(seed):
+    random = Random(seed)
+    one, other = (edition(rules_text(random, 8)) for _ in range(2))
+    sides = Sides(Ground(one, other), one, other)
+    changes, logic = _Changes(sides), sides.logic
+    # Any rule may have been any other of its effect before; most of these differences are scattered.
+    for old, new in product(sides.before.rules.values(), sides.after.rules.values()):
+        where = (sides.after.matches[new.id], logic.negate(sides.before.matches[old.id]))
+        if old.effect != new.effect or not logic.possible(*where):
+            continue
+        parts, lines = changes._regions("matches more", old, new, where)
+        formulas = [changes._questions.formula(part) for part in parts]
+        assert not logic.possible(*where, logic.negate(logic.any_of(formulas)))
+        exact = not lines[0].startswith("some of: ")
+        for formula in formulas if exact else ():
+            assert not logic.possible(formula, logic.negate(logic.all_of(where)))
+        for rule in sides.after.rules.values():
+            stands, possible = (
+                changes._stands(sides.after, rule, parts, where),
+                logic.possible(*where, sides.after.matches[rule.id]),
+            )
+            assert stands is possible if exact else stands >= possible, rule.id
