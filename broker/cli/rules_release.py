@@ -96,20 +96,20 @@ def approve(
       tearline rules approve change.proposal --officer officers/blake.json --releases releases --root sha256:…
       tearline rules approve change.proposal --officer run/demo/keys/officers/officer-blake.json --accept WIDENS
     """
-    from broker.officer import desk as work
+    from broker.officer import approving
     from broker.officer.proposal import Proposal
     from broker.ops.clock import now
 
     proposed = Proposal.decode(proposal.read_bytes())
     recordings = desk.recordings(histories)
-    examined = work.examine(desk.store, proposed, recordings=recordings)
+    examined = approving.examine(desk.store, proposed, recordings=recordings)
     if not as_json:
         _show(examined.preview, examined.preview_sha256)
         words(f"proposed by {', '.join(examined.release.signers)} as {examined.release.type} {examined.release.number}")
         if examined.preview["replay"] is not None and not examined.replayed:
             words("the replay is the author's: with the same --history files it would be compared")
     verdict = accept or click.prompt("Type the verdict to approve it", err=True)
-    accepted = work.approve(
+    accepted = approving.approve(
         desk.store,
         proposed,
         approver=desk.officer(officer),

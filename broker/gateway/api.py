@@ -234,7 +234,8 @@ async def post_confirm(request: web.Request, node: Node, grant: Grant) -> web.Re
 async def get_explain(request: web.Request, node: Node, grant: Grant) -> web.Response:
     """Why an agency got a bulletin's portions, or why not."""
     ident = bulletin_id(request.query.get("bulletin", ""))
-    return web.json_response(views.explained(node, grant.agency, ident, request.query.get("agency", "")))
+    other = request.query.get("agency", "")
+    return web.json_response(await views.explained(node, grant.agency, ident, other))
 
 
 async def get_history(request: web.Request, node: Node, grant: Grant) -> web.Response:

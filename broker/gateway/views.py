@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from typing import Any
@@ -122,8 +123,10 @@ def listed(node: Node, row: sqlite3.Row) -> dict[str, Any]:
     return shown
 
 
-def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any]:
+async def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any]:
     """Why another agency got each portion of one's own bulletin, or why not, under the release it was decided by.
+
+    Looking for what would make it shareable decides some hundred times: beside the loop, in which a FLASH may wait.
 
     Raises:
         ProblemError: 404 (not one's own bulletin), 422 ``unknown-agency``, 410 ``purged``.
@@ -140,9 +143,8 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
     made = from_ms(row["created"])
     exchange = node.trust.decider_at(rules.number, directory.number, made, decided=made)
     decider = node.own.at(agency, row["own"], node.trust.effective(rules, made), exchange, made)
-    shown = []
+    asked = []
     for part in _own_parts(node, row).values():
-        document = parse_portion_document(part)
         attributes = attributes_of(
             part,
             agency=agency,
@@ -152,13 +154,19 @@ def explained(node: Node, agency: str, ident: UUID, other: str) -> dict[str, Any
             vocabulary=rules.vocabulary,
             requester=_asker(node, row),
         )
-        shown.append({"id": document.portion.id, **explained_in_full(explain(decider, attributes, other))})
+        asked.append((parse_portion_document(part).portion.id, attributes))
+
+    def told() -> list[dict[str, Any]]:
+        return [
+            {"id": portion, **explained_in_full(explain(decider, attributes, other))} for portion, attributes in asked
+        ]
+
     return {
         "bulletin": str(ident),
         "agency": other,
         "rules": {"number": rules.number},
         "own_rules": row["own"],
-        "portions": shown,
+        "portions": await asyncio.to_thread(told),
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from broker.officer import desk, membership
+from broker.officer import approving, desk, membership
 from broker.officer.signers import load_officers
 from broker.ops.clock import now
 from broker.trust import (
@@ -143,7 +143,7 @@ def _signed_together(store: TrustStore, change: desk.Change, signers: list[Offic
         raise TrustError("too-few-persons", "two officers of different agencies sign")
     proposed = desk.propose(store, change, author=author, now=now())
     verdict = change.previewed.preview.comparison.audience
-    desk.approve(store, proposed, approver=others[0], verdict=verdict, now=now())
+    approving.approve(store, proposed, approver=others[0], verdict=verdict, now=now())
 
 
 def _agency_of(raw: bytes, known: Mapping[str, Attributes]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from broker.officer import desk, membership, proposal
+from broker.officer import approving, desk, membership, proposal
 from broker.officer.proposal import Proposal
 from broker.seal import cbor
 from broker.trust import Entry, OfficerKeys, TrustError, TrustStore
@@ -69,7 +69,7 @@ def proposed(store: TrustStore, text: str = LOOSER, author: OfficerKeys = AVERY,
 
 
 def approve(store: TrustStore, proposal: Proposal, approver: OfficerKeys = BLAKE, verdict: str = "SAME") -> Any:
-    return desk.approve(store, proposal, approver=approver, verdict=verdict, now=SOON)
+    return approving.approve(store, proposal, approver=approver, verdict=verdict, now=SOON)
 
 
 def code_of(refused: pytest.ExceptionInfo[TrustError]) -> str:
@@ -145,7 +145,7 @@ def test_a_preview_that_its_author_falsified_is_seen(store: TrustStore) -> None:
     assert raw != change.previewed.raw
     lie = replace(change, previewed=replace(change.previewed, raw=raw))
     made = desk.propose(store, lie, author=AVERY, now=SOON)
-    assert "audience" in desk.examine(store, made).differing
+    assert "audience" in approving.examine(store, made).differing
     with pytest.raises(TrustError) as refused:
         approve(store, made, verdict="SAME")
     assert code_of(refused) == "preview-differs"
