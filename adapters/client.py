@@ -162,6 +162,18 @@ class GatewayClient:
         query = {**({"since": since} if since else {}), **_page(limit, cursor)}
         return await self._call("GET", "/v1/rules/history", query=query)
 
+    async def own_rules(self) -> JsonObject:
+        """The agency's own rules, how they read under the rules in force, and what is wrong with them."""
+        return await self._call("GET", "/v1/rules/own")
+
+    async def install_own_rules(self, document: bytes) -> JsonObject:
+        """Put the agency's next own rules in force, as its officer signed them."""
+        return await self._call("POST", "/v1/rules/own", document=document)
+
+    async def trial(self) -> JsonObject:
+        """What rules on trial would have done otherwise with what the agency sent."""
+        return await self._call("GET", "/v1/rules/trial")
+
     async def releases(self) -> JsonObject:
         """Which releases are in force and staged, here and at every other gateway."""
         return await self._call("GET", "/v1/releases")
@@ -227,11 +239,14 @@ class GatewayClient:
         path: str,
         *,
         body: Mapping[str, Any] | None = None,
+        document: bytes | None = None,
         query: Mapping[str, str] | None = None,
         key: str | None = None,
     ) -> JsonObject:
         headers = {**self._headers, **({"Idempotency-Key": key} if key else {})}
-        payload = None
+        payload = document
+        if document is not None:
+            headers["Content-Type"] = "application/cose"
         if body is not None:
             headers["Content-Type"] = "application/json"
             payload = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -245,7 +260,8 @@ class GatewayClient:
                     wait = _retry_after(response)
             except (aiohttp.ClientError, OSError, TimeoutError):
                 status, raw = 0, b""
-            # Every call here may be repeated: reads, keyed writes, and receipts and confirmations, which are a ladder.
+            # Every call here may be repeated: reads, keyed and numbered writes, and receipts and confirmations, which
+            # are a ladder.
             again = status in {0, _TOO_MANY} or status >= _SERVER_ERROR or _still_running(status, raw)
             if not again:
                 return _answer(status, raw)

@@ -13,6 +13,7 @@ import click
 from broker.cli import access
 from broker.cli.errors import FAILED, USAGE, Stop, TearlineGroup
 from broker.cli.output import data, json_data, table
+from broker.cli.rules_own import own, trial
 from broker.cli.rules_preview import history, preview
 from broker.cli.rules_release import COMMANDS as RELEASE_COMMANDS
 from broker.cli.rules_status import status
@@ -36,12 +37,14 @@ def rules() -> None:
       tearline rules propose my-rules --officer officers/avery.json --out change.proposal
       tearline rules approve change.proposal --officer officers/blake.json
       tearline rules status --as chicago-pd           which release is in force, where
+      tearline rules own show --as chicago-pd         what the agency keeps back by rules of its own
+      tearline rules trial --as chicago-pd            what rules on trial would have done otherwise
       tearline rules explain 0193… springfield-mayor --as chicago-pd
       tearline rules explain bolo.json peoria-pd --rules policy/rules.example
     """
 
 
-for _written in (new, edit, say, preview, history, status, *RELEASE_COMMANDS):
+for _written in (new, edit, say, preview, history, status, own, trial, *RELEASE_COMMANDS):
     rules.add_command(_written)
 
 

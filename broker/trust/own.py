@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
 from broker.seal import PublicKey, SealError, Signer, cbor, fingerprint, sign_document, verify_document
-from broker.trust.beat import SKEW
+from broker.trust.beat import SKEW, Named
 from broker.trust.directory import Directory
 from broker.trust.errors import TrustError
 from broker.trust.root import Officer, Root
@@ -58,11 +58,16 @@ class OwnRules:
     previous: bytes
     created: datetime
     expires: datetime
-    basis: tuple[int, bytes]
+    basis: Named
     text: str
     preview: bytes
     ruleset: Ruleset
     signer: str
+
+    @property
+    def named(self) -> Named:
+        """Number and hash: what the next ones follow."""
+        return self.number, self.hash
 
 
 def own_signers(agency: str, directory: Directory, root: Root) -> tuple[Officer, ...]:
@@ -80,19 +85,19 @@ def sign_own_rules(
     agency: str,
     root: str,
     basis: Rules,
-    previous: OwnRules | None,
+    previous: Named | None,
     created: datetime,
     expires: datetime | None = None,
     preview: bytes = NO_HASH,
 ) -> bytes:
-    """Sign an agency's next own rules; whether they may be in force is for `read_own_rules` to say."""
+    """Sign an agency's own rules after the `previous` ones; whether they may be is for `read_own_rules` to say."""
     payload = cbor.encode(
         {
             1: OWN_FORMAT,
             2: root,
             3: agency,
-            4: 1 if previous is None else previous.number + 1,
-            5: NO_HASH if previous is None else previous.hash,
+            4: 1 if previous is None else previous[0] + 1,
+            5: NO_HASH if previous is None else previous[1],
             6: int(created.timestamp()),
             7: int((expires or created + OWN_VALID).timestamp()),
             8: [basis.number, basis.hash],

@@ -79,7 +79,7 @@ async def test_a_bulletin_says_which_own_rules_it_was_decided_under(running: Exc
     assert explained["own_rules"] == 1
     assert explained["portions"][0]["blocked_by"] == ["OWN-1"]
     assert any("General order 7" in sentence for sentence in explained["portions"][0]["sentences"])
-    await put(running, ISP, "", previous=read(running, signed_text(running), ISP))
+    await put(running, ISP, "", previous=read(running, signed_text(running), ISP).named)
     _, again = await desk.call("GET", f"/v1/explain?bulletin={second['id']}&agency=springfield-mayor")
     assert again == explained
 
@@ -152,11 +152,11 @@ async def test_own_rules_that_are_not_this_agencys_are_refused_and_recorded(
 async def test_an_older_number_and_an_equal_one_with_other_content_are_refused(running: Exchange) -> None:
     first = signed(running, ISP)
     await install(running.desks[ISP], first)
-    await put(running, ISP, previous=read(running, first, ISP))
+    await put(running, ISP, previous=read(running, first, ISP).named)
 
     older, rollback = await install(running.desks[ISP], first)
     equal, equivocation = await install(
-        running.desks[ISP], signed(running, ISP, KEEPS_FROM_THE_MAYOR + "# more\n", previous=read(running, first, ISP))
+        running.desks[ISP], signed(running, ISP, KEEPS_FROM_THE_MAYOR + "# more\n", previous=read(running, first, ISP).named)
     )
 
     assert (older, rollback["code"], equal, equivocation["code"]) == (409, "rollback", 409, "equivocation")
@@ -257,7 +257,7 @@ async def test_own_rules_that_cannot_be_read_let_out_what_always_rules_deliver_a
     # The agency's officer mends it: with the next rules, or with the very same document; nothing older is taken.
     _, problem = await install(desk, signed(running, ISP, KEEPS_FROM_THE_MAYOR + "# other\n"))
     assert problem["code"] == "rollback"
-    await put(running, ISP, previous=read(running, first, ISP))
+    await put(running, ISP, previous=read(running, first, ISP).named)
     assert "springfield-mayor" not in await reached(desk, alert())
     assert await reached(desk, alert())
 
@@ -266,7 +266,7 @@ async def test_own_rules_from_an_old_copy_of_the_disk_count_as_lost(running: Exc
     first = signed(running, ISP)
     await install(running.desks[ISP], first)
     copied = {path.name: path.read_bytes() for path in own_folder(running, ISP).iterdir()}
-    await put(running, ISP, previous=read(running, first, ISP))
+    await put(running, ISP, previous=read(running, first, ISP).named)
     await running.stop_gateway(ISP)
     for path in own_folder(running, ISP).iterdir():
         path.unlink()

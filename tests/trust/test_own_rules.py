@@ -223,7 +223,7 @@ def test_own_rules_beside_rules_that_never_arrived_are_refused(store: TrustStore
 
 def test_an_empty_text_withdraws_own_rules(store: TrustStore) -> None:
     first = read(store, signed(store))
-    assert read(store, signed(store, "", previous=first), first).ruleset.rules == ()
+    assert read(store, signed(store, "", previous=first.named), first).ruleset.rules == ()
 
 
 # --- in what order
@@ -231,7 +231,7 @@ def test_an_empty_text_withdraws_own_rules(store: TrustStore) -> None:
 
 def test_an_older_number_is_refused(store: TrustStore) -> None:
     first = read(store, signed(store))
-    second = read(store, signed(store, previous=first), first)
+    second = read(store, signed(store, previous=first.named), first)
     assert second.number == 2
     assert refusal(store, signed(store), second) == "rollback"
 
@@ -245,8 +245,8 @@ def test_an_equal_number_with_other_content_is_equivocation(store: TrustStore) -
 def test_a_number_from_far_ahead_and_another_history_are_refused(store: TrustStore) -> None:
     first = read(store, signed(store))
     ahead = dataclasses.replace(first, number=1_000_000)
-    assert refusal(store, signed(store, previous=ahead), first) == "skipped-number"
-    assert refusal(store, signed(store, previous=dataclasses.replace(first, hash=bytes(32))), first) == "fork"
+    assert refusal(store, signed(store, previous=ahead.named), first) == "skipped-number"
+    assert refusal(store, signed(store, previous=(1, bytes(32))), first) == "fork"
 
 
 def test_expired_own_rules_and_those_from_the_future_are_refused(store: TrustStore) -> None:
@@ -273,7 +273,7 @@ def kept(store: TrustStore, folder: pathlib.Path) -> tuple[OwnFiles, OwnRules, O
     first_raw = signed(store)
     first = read(store, first_raw)
     files.keep(first_raw, first, directory=1)
-    second_raw = signed(store, TEXT.replace("12", "13"), previous=first)
+    second_raw = signed(store, TEXT.replace("12", "13"), previous=first.named)
     second = read(store, second_raw, first)
     files.keep(second_raw, second, directory=1)
     return files, first, second
