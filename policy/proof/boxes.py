@@ -117,7 +117,7 @@ class Questions:
     def formula(self, box: Box) -> Formula:
         """The box as a formula; each question is asked of the side that it comes from."""
         return self._logic.all_of(
-            self._logic.any_of(_answer(self._logic, self._meanings, question, answer) for answer in answers)
+            self._logic.any_of(_answer(self._logic, self._meanings, question, answer) for answer in sorted(answers))
             for question, answers in box.items()
             if answers != question.answers
         )

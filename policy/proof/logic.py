@@ -1,7 +1,8 @@
 """The one place that speaks to z3: propositions over named yes-or-no facts, and questions about them.
 
 Everything that rules can say is finite once a moment is read as its place among the dates of the agreements, so there
-is no arithmetic: one incremental solver is asked again and again under assumptions.
+is no arithmetic: one incremental solver is asked again and again under assumptions. What it finds depends on the order
+of what it is told, so whoever builds formulas sorts: a proof is made once, hashed and made again elsewhere.
 """
 
 from collections.abc import Iterable, Sequence

@@ -57,10 +57,10 @@ class Whens:
     def _line(self, known: Property, wanted: frozenset[str]) -> Truth3:
         attribute, any_of = self._portion.attributes[known.name], self._logic.any_of
         if known.kind == "set of":
-            surely = any_of(attribute.member[value] for value in wanted)
+            surely = any_of(attribute.member[value] for value in sorted(wanted))
             return Truth3(surely, any_of((surely, attribute.some(self._logic, frozenset(known.values)))))
         others = any_of(attribute.text[value] for value in known.values if value not in wanted)
-        return Truth3(any_of(attribute.text[value] for value in wanted), self._logic.negate(others))
+        return Truth3(any_of(attribute.text[value] for value in sorted(wanted)), self._logic.negate(others))
 
 
 @final
@@ -163,8 +163,8 @@ class Meaning:
     def stated(self, side: Side, name: str, values: frozenset[str]) -> Mapping[str, Formula]:
         """For a property with one value: whether it is this one, whichever side knows the word."""
         if side == "portion":
-            return {value: self._portion.attributes[name].text[value] for value in values}
-        return {value: self._record.is_one_of(name, (value,)) for value in values}
+            return {value: self._portion.attributes[name].text[value] for value in sorted(values)}
+        return {value: self._record.is_one_of(name, (value,)) for value in sorted(values)}
 
     def relation(self, relation: Relation) -> Truth3:
         """Whether key and index meet; a key that is known to be empty surely meets nothing."""

@@ -66,7 +66,7 @@ class AnyRecord:
         )
 
     def is_one_of(self, name: str, values: Iterable[str]) -> Formula:
-        return self._logic.any_of(self.attributes[name].text[value] for value in values)
+        return self._logic.any_of(self.attributes[name].text[value] for value in sorted(values))
 
     def has(self, name: str, member: str) -> Formula:
         return self.attributes[name].member.get(member, False)
@@ -144,7 +144,7 @@ class OneRecord:
         facts = self._portion.attributes[key].member
         return self._logic.any_of(
             facts[member]
-            for member in self._listed(index) or ()
+            for member in sorted(self._listed(index) or ())
             if member in facts and member and (known is None or member in known)
         )
 
