@@ -1,6 +1,10 @@
 """What a comparison says holds at random points, as judged by the oracle, which shares no code with the product."""
 
+import os
+import subprocess
+import sys
 from itertools import product
+from pathlib import Path
 from random import Random  # noqa: TID251 - reproducible by seed
 
 import pytest
@@ -180,3 +184,36 @@ def test_the_regions_of_a_rule_are_its_difference_and_the_rules_that_stand_in_it
                 logic.possible(*where, sides.after.matches[rule.id]),
             )
             assert stands is possible if exact else stands >= possible, rule.id
+
+
+def examples(seeds):
+    """All that the solver found for some changes, in words that have one order."""
+    for seed in seeds:
+        _, before, after = change(seed)
+        one = compare(edition(*before), edition(*after))
+        for witness in (one.widening, one.narrowing, *(duty.witness for duty in one.duty_changes)):
+            if witness is not None:
+                yield [plain(witness.portion), plain(witness.record), witness.agency, str(witness.at)]
+        yield [repr(one.rules), [duty.words for duty in one.duty_changes], [each.words for each in one.agencies]]
+
+
+def plain(attributes):
+    return sorted((name, value if isinstance(value, str) else sorted(value)) for name, value in attributes.items())
+
+
+def test_the_same_change_is_the_same_comparison_in_every_process():
+    """A preview is hashed, and made again by whoever approves it."""
+    again = f"from {__name__} import examples; print(*examples(range(8)), sep='\\n')"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", again],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(found) == 1
+    assert len(found.pop().splitlines()) > 16
