@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import json
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -19,6 +20,7 @@ from broker.gateway import service
 from broker.gateway.core import Node
 from broker.gateway.settings import Settings, build
 from broker.gateway.tokens import SCOPES, create
+from broker.ops.conductor import Conductor
 from broker.relay import EmbeddedServer, Hub, Nkey, load_or_make_hub_keys
 from broker.seal import AgencyKeys, nkey_public, nkey_sign
 from broker.trust import (
@@ -151,6 +153,7 @@ class Exchange:
     stops: dict[str, AsyncExitStack] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     sequence: int = 0
+    conducting: bool = False
     retry_seconds: list[float] = field(default_factory=lambda: [1.0])
 
     async def start(self, *gateways: str) -> None:
@@ -218,16 +221,20 @@ class Exchange:
         assert self.authority.staged_directory is not None
         return self.authority.staged_directory
 
-    async def release_rules(self, text: str, *, floor: int = 0) -> Rules:
+    async def release_rules(
+        self, text: str, *, floor: int = 0, alone: int | None = None, expires: datetime | None = None, **conditions: Any
+    ) -> Rules:
+        """The next rules, by the first two officers; or by one of them `alone`."""
         minted = mint_rules(
             self.vocabulary_text,
             text,
             root=self.root.root,
             previous=self.authority.staged_rules,
-            officers=self.officers[:2],
+            officers=self.officers[:2] if alone is None else [self.officers[alone]],
             created=clock(),
+            expires=expires,
             floor=floor,
-            conditions=self._conditions(self.authority.staged_rules),
+            conditions=self._conditions(self.authority.staged_rules, **conditions),
         )
         self.authority.offer(minted.sealed, now=clock())
         await self.hub.publish_release("rules", minted.release.number, minted.sealed)
@@ -236,13 +243,32 @@ class Exchange:
         return self.authority.staged_rules
 
     @staticmethod
-    def _conditions(previous: Rules | Directory | None) -> Conditions:
-        return Conditions(preview=hashlib.sha256(b"a preview").digest() if previous else bytes(32))
+    def _conditions(previous: Rules | Directory | None, **given: Any) -> Conditions:
+        return Conditions(preview=hashlib.sha256(b"a preview").digest() if previous else bytes(32), **given)
+
+    @contextlib.asynccontextmanager
+    async def conducted(self) -> AsyncIterator[Conductor]:
+        """The hub's real conductor at work: from now on it beats, and nothing comes into force before it is ready."""
+        changed = asyncio.Event()
+        rules, directory = self.authority.staged_rules, self.authority.staged_directory
+        assert rules is not None
+        assert directory is not None
+        present = {"rules": [rules.number, rules.hash.hex()], "directory": [directory.number, directory.hash.hex()]}
+        (self.folder / "in-force.json").write_text(json.dumps({**present, "sequence": self.sequence}))
+        conductor = Conductor(self.folder, self.hub, self.beating, now=clock)
+        self.conducting = True
+        task = asyncio.create_task(conductor.run(lambda: self.authority, lambda: changed))
+        try:
+            yield conductor
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            self.conducting = False
 
     async def put_in_force(self) -> None:
         """Beats the newest of both at once, as a hub does whose gateways are all ready."""
         rules, directory = self.authority.staged_rules, self.authority.staged_directory
-        if rules is None or directory is None:
+        if rules is None or directory is None or self.conducting:
             return
         self.sequence = next_sequence(self.sequence, clock())
         await self.hub.beat(
