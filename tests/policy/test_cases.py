@@ -163,3 +163,26 @@ def test_rules_that_widen_or_narrow_want_a_case_and_rules_that_only_oblige_do_no
     assert {"R04", "R11", "R19"} <= set(untouched)
     assert "require" not in {effects[rule] for rule in untouched}
     assert not {"R09", "R10"} & set(untouched)
+
+
+def test_every_duty_that_differs_and_every_agency_that_waits_are_named_not_the_first_alone():
+    wrong = result(
+        [
+            REACHES,
+            "with:",
+            "  atlantis-pd: {precedence: FLASH}",
+            "  peoria-pd: {precedence: FLASH}",
+            "  springfield-pd: {precedence: FLASH}",
+        ]
+    )
+    assert wrong.name == "one"
+    assert wrong.line == len(HEAD.splitlines()) + 2
+    assert wrong.detail == (
+        "atlantis-pd is not in the directory; peoria-pd does not get it and so has no duties; "
+        "springfield-pd: precedence is IMMEDIATE, expected FLASH"
+    )
+
+
+def test_differences_are_listed_as_an_officer_would_write_them():
+    outside = result(["reaches exactly: [chicago-pd, il-fusion, il-state-police, springfield-pd]"])
+    assert outside.detail == "it does not reach chicago-pd, il-fusion"
