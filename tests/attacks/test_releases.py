@@ -170,7 +170,7 @@ async def _waits(running: Exchange, monkeypatch: pytest.MonkeyPatch, code: str, 
     await eventually(lambda: kept)
     monkeypatch.undo()
     for raw in kept:
-        releases._offer(city, raw)
+        await releases._offer(city, raw)
 
     assert (await running.desks[CITY].received(sent["id"]))["portions"][0]["content"] == "under the newest of all"
     assert recorded(city, "envelope refused") == []
@@ -198,7 +198,7 @@ async def test_a_sender_whose_keys_are_newer_than_my_directory_waits_too(
     await eventually(lambda: kept)
     monkeypatch.setattr(TrustStore, "offer", OFFER)
     for raw in kept:
-        releases._offer(city, raw)
+        await releases._offer(city, raw)
 
     assert (await running.desks[CITY].received(sent["id"]))["from"] == CHICAGO
 
