@@ -27,7 +27,7 @@ OWN_CONTEXT: Final = "own rules"
 OWN_SOURCE: Final = "own-rules.yaml"
 #: A year, as an agency reviews its own orders. Past it they go on narrowing, and their officer is told.
 OWN_VALID: Final = timedelta(days=365)
-MAX_OWN: Final = 256 * 1024
+MAX_OWN: Final = 128 * 1024
 NO_HASH: Final = bytes(32)
 _FIELDS: Final = 10
 
