@@ -37,6 +37,14 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntryChange:
+    """What changes of one agency beside its attributes, in words: keys, gateway, contacts, officers."""
+
+    agency: str
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
     """A change, and all that is known of it.
 
@@ -47,6 +55,7 @@ class Preview:
         untouched: share, always and never rules that no case touches, before and after.
         replay: None when nothing recorded was given.
         history: the files that were replayed, by hash.
+        entries: what changes in the directory beside what the rules see.
     """
 
     before: Edition
@@ -59,6 +68,7 @@ class Preview:
     untouched: tuple[tuple[str, ...], tuple[str, ...]]
     replay: Replay | None
     history: tuple[History, ...]
+    entries: tuple[EntryChange, ...]
 
     @property
     def passed(self) -> bool:
@@ -80,6 +90,7 @@ def preview(
     history: Iterable[History] = (),
     until: datetime | None = None,
     origin: Mapping[str, str] | None = None,
+    entries: Iterable[EntryChange] = (),
 ) -> Preview:
     """Try a change: run the cases of both editions and decide anew what was recorded.
 
@@ -106,4 +117,5 @@ def preview(
         untouched=(untouched_rules(before.ruleset, were), untouched_rules(after.ruleset, results)),
         replay=replayed,
         history=tuple(sorted(history, key=lambda one: (one.sha256, one.portions))),
+        entries=tuple(entries),
     )

@@ -34,6 +34,7 @@ def document(preview: Preview) -> Document:
         "agreements": [_reworded(one) for one in preview.sentences if _is_agreement(one)],
         "duty_changes": [_duty(preview, change) for change in comparison.duty_changes],
         "agencies": [_agency(preview, change) for change in comparison.agencies],
+        "entries": [{"agency": entry.agency, "words": list(entry.words)} for entry in preview.entries],
         "widening": _witness(preview, comparison.widening),
         "narrowing": _witness(preview, comparison.narrowing),
         "findings": [_finding(preview, finding) for finding in preview.findings],

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from broker.officer import editions, previewing, proposal
-from broker.officer.membership import Members
+from broker.officer.membership import Members, members_of
 from broker.officer.previewing import Previewed, Recording
 from broker.officer.proposal import Proposal
 from broker.seal import cbor
@@ -80,9 +80,7 @@ def change_of_members(
     return Change(
         type="directory",
         content=content,
-        previewed=previewing.make(
-            before, editions.with_members(before, members.agencies, content), recordings=recordings
-        ),
+        previewed=previewing.make(before, editions.with_members(before, members, content), recordings=recordings),
         conditions=Conditions(quorum=quorum),
         valid=DIRECTORY_VALID,
     )
@@ -111,7 +109,7 @@ def rollback(
         if directory is None:
             raise _unknown(release_type, number)
         content = directory.release.content
-        after = editions.with_members(before, directory.agencies, content)
+        after = editions.with_members(before, members_of(directory), content)
         made = previewing.make(before, after, recordings=recordings)
         return Change(type=release_type, content=content, previewed=made, conditions=conditions, valid=DIRECTORY_VALID)
     rules = store.rules_at(number)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from broker.officer import previewing
+from broker.officer.membership import Members, members_of
 from broker.officer.previewing import Version
 from broker.officer.rulebook import RULES, VOCABULARY
 from broker.seal import cbor
@@ -37,7 +36,7 @@ def current(store: TrustStore) -> Version:
 def after(before: Version, release: Release) -> Version:
     if release.type == "directory":
         directory = read_directory(release)
-        return with_members(before, directory.agencies, release.content)
+        return with_members(before, members_of(directory), release.content)
     rules = read_rules(release)
     return with_rules(before, rules.vocabulary_text, rules.rules_text, number=(before.source.rules or 0) + 1)
 
@@ -50,18 +49,20 @@ def with_rules(before: Version, vocabulary_text: str, rules_text: str, *, number
     return Version(
         edition=Edition(vocabulary=vocabulary, ruleset=ruleset, agencies=before.edition.agencies),
         source=Source(files={**files, **kept}, rules=number, directory=before.source.directory),
+        members=before.members,
     )
 
 
-def with_members(before: Version, agencies: Mapping[str, Any], content: cbor.Cbor) -> Version:
+def with_members(before: Version, members: Members, content: cbor.Cbor) -> Version:
     edition = before.edition
     return Version(
-        edition=Edition(vocabulary=edition.vocabulary, ruleset=edition.ruleset, agencies=agencies),
+        edition=Edition(vocabulary=edition.vocabulary, ruleset=edition.ruleset, agencies=members.agencies),
         source=Source(
             files={**before.source.files, "directory": _sha256(cbor.encode(content))},
             rules=before.source.rules,
             directory=(before.source.directory or 0) + 1,
         ),
+        members=members,
     )
 
 

@@ -5,13 +5,15 @@ A removed agency stays listed as revoked, so that what it says from then on is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from broker.seal import PublicKey
 from broker.trust import Directory, Entry, TrustError
 from policy import Attributes
+from policy.preview import EntryChange
 
 STATUS: Final = "status"
 ACTIVE: Final = "active"
@@ -91,6 +93,54 @@ def removed(members: Members, agency: str) -> Members:
         TrustError: `unknown-agency`; `nothing-changed`.
     """
     return _changed(members, agency, lambda entry: replace(entry, public=replace(entry.public, revoked=True)))
+
+
+def entry_changes(before: Members, after: Members) -> tuple[EntryChange, ...]:
+    """Say what changes of agencies beside what the rules see: keys, gateways, contacts, officers; in order of names.
+
+    None of it moves an audience, and each of it may be an attack: whoever gives an agency other keys reads its inbox.
+    """
+    changes = []
+    for agency in sorted({*before.entries, *after.entries}):
+        old, new = before.entries.get(agency), after.entries.get(agency)
+        told = tuple(_entry_words(old, new))
+        if told:
+            changes.append(EntryChange(agency=agency, words=told))
+    for gateway in sorted(set(before.gateways) & set(after.gateways)):
+        if before.gateways[gateway] != after.gateways[gateway]:
+            hosted = next(one.agency for one in after.entries.values() if one.gateway == gateway)
+            changes.append(EntryChange(agency=hosted, words=(f"its gateway {gateway} has another NATS key",)))
+    return tuple(changes)
+
+
+def _entry_words(old: Entry | None, new: Entry | None) -> Iterator[str]:
+    if old is None or new is None:
+        if new is not None:
+            yield f"joins at gateway {new.gateway}, signing with {_kids(new.public.signing)}"
+        if old is not None:
+            yield "is not listed any more"
+        return
+    if old.gateway != new.gateway:
+        yield f"gateway: {old.gateway} becomes {new.gateway}"
+    if old.public.signing != new.public.signing:
+        yield f"signing keys: {_kids(old.public.signing)} become {_kids(new.public.signing)}"
+    if old.public.kem != new.public.kem:
+        yield f"sealing keys: {_kids(old.public.kem)} become {_kids(new.public.kem)}"
+    if old.public.revoked != new.public.revoked:
+        yield "is revoked" if new.public.revoked else "is revoked no more"
+    if old.contacts != new.contacts:
+        yield "contacts are other ones"
+    if old.officers != new.officers:
+        yield f"officers of its own rules: {_persons(old)} become {_persons(new)}"
+
+
+def _kids(keys: Sequence[PublicKey]) -> str:
+    return " and ".join(key.kid.hex()[:12] for key in keys) or "none"
+
+
+def _persons(entry: Entry) -> str:
+    told = (f"{officer.person} ({_kids(officer.signing)})" for officer in entry.officers)
+    return ", ".join(told) or "nobody"
 
 
 def _with_status(members: Members, agency: str, status: str) -> Members:

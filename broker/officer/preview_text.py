@@ -25,6 +25,7 @@ def lines(document: Mapping[str, Any], sha256: str) -> Iterator[str]:
     yield from _section("RULES", [*_rules(document), *_agreements(document)], none="every rule says what it said")
     yield from _section("DUTIES", list(_duties(document)), none=None)
     yield from _section("AGENCIES", list(_agencies(document)), none=None)
+    yield from _section("KEYS AND CONTACTS", list(_entries(document)), none=None)
     yield from _section("FAULTS, proved", list(_findings(document)), none=None)
     yield from _section("CASES", list(_cases(document)), none=None)
     yield from _section("REPLAY", list(_replay(document)), none=None)
@@ -78,6 +79,13 @@ def _agencies(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {said}"
     if len(changed) > _ROWS:
         yield f"and {len(changed) - _ROWS} more changed agencies"
+
+
+def _entries(document: Mapping[str, Any]) -> Iterator[str]:
+    for entry in document["entries"]:
+        yield entry["agency"]
+        for said in entry["words"]:
+            yield f"  {said}"
 
 
 def _findings(document: Mapping[str, Any]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from broker.model import ORIGIN, Refusal, canonical_json, parse_json
 from broker.officer.checking import INSTALL
+from broker.officer.membership import Members, entry_changes, members_of
 from broker.officer.rulebook import AGENCIES, RULES, VOCABULARY, Texts, parse_texts, read_texts
 from broker.trust import Directory, Rules
 from policy import PolicyError
@@ -30,10 +31,11 @@ _MAX_LINE: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version:
-    """One side of a change: what it means, and where it comes from."""
+    """One side of a change: what it means, where it comes from, and of a directory who is in it with which keys."""
 
     edition: Edition
     source: Source
+    members: Members | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +93,7 @@ def of_releases(rules: Rules, directory: Directory) -> Version:
             rules=rules.number,
             directory=directory.number,
         ),
+        members=members_of(directory),
     )
 
 
@@ -142,6 +145,7 @@ def make(
         history=[recording.history for recording in recordings],
         until=until,
         origin=ORIGIN,
+        entries=entry_changes(before.members, after.members) if before.members and after.members else (),
     )
     return seal(made)
 

@@ -309,6 +309,44 @@ def test_new_keys_leave_what_the_officers_vouched_for(store: TrustStore) -> None
     assert after.entries["il-fusion"].attributes == before.entries["il-fusion"].attributes
 
 
+def test_an_approver_sees_other_keys_though_no_audience_changes(store: TrustStore) -> None:
+    """Whoever gives an agency other keys reads its inbox: the rules see nothing of it, and the approver must."""
+    before = members_of(store)
+    other = replace(before.entries["il-fusion"], public=before.entries["springfield-pd"].public)
+    forged = replace(other, public=replace(other.public, agency="il-fusion"))
+    after = membership.with_keys(before, forged, before.gateways[forged.gateway])
+    change = desk.change_of_members(store, after)
+    assert change.previewed.preview.comparison.audience == "SAME"
+    ((entry),) = change.previewed.document["entries"]
+    assert entry["agency"] == "il-fusion"
+    assert [said.split(":")[0] for said in entry["words"]] == ["signing keys", "sealing keys"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda entry: replace(entry, gateway="state"), "gateway: shared becomes state"),
+        (lambda entry: replace(entry, contacts={**entry.contacts, "duty": {"telephone": "+1 555 0199"}}), "contacts"),
+        (lambda entry: replace(entry, public=replace(entry.public, revoked=True)), "is revoked"),
+    ],
+)
+def test_what_the_rules_do_not_see_of_an_entry_is_told(store: TrustStore, change: Any, said: str) -> None:
+    before = members_of(store)
+    entry = before.entries["il-fusion"]
+    after = membership.with_entry(before, change(entry), before.gateways[change(entry).gateway])
+    (told,) = membership.entry_changes(before, after)
+    assert told.agency == "il-fusion"
+    assert told.words[0].startswith(said)
+    assert membership.entry_changes(before, before) == ()
+
+
+def test_a_gateways_other_key_is_told(store: TrustStore) -> None:
+    before = members_of(store)
+    entry = before.entries["il-fusion"]
+    (told,) = membership.entry_changes(before, membership.with_entry(before, entry, before.gateways["state"]))
+    assert "another NATS key" in told.words[0]
+
+
 def test_a_trial_is_signed_like_rules_and_puts_nothing_in_force(store: TrustStore) -> None:
     made = proposed(store, EMERGENCY, trial=timedelta(days=14))
     accepted = approve(store, made, verdict="NARROWS")
