@@ -62,8 +62,9 @@ async def submit(node: Node, grant: Grant, raw: bytes, key: str | None, *, corre
         prepared = _prepare(node, grant, raw, corrects)
         _permitted(node, prepared)
         await pace.turn(node, prepared.plan.precedence.rank)
-        if node.deciding(grant.agency) != (prepared.rules, prepared.directory, prepared.decider, prepared.own):
-            # A release, own rules, or the end of an agreement came while it waited: decided under what is in force now.
+        decided_under = (prepared.rules, prepared.directory, prepared.decider, prepared.own)
+        if node.deciding(grant.agency) != decided_under or node.standing.cut_off != prepared.cut_off:
+            # A release, own rules, the end of an agreement or a long silence came while it waited: decided as of now.
             prepared = _prepare(node, grant, raw, corrects)
             _permitted(node, prepared)
         return await _accept(node, prepared, key, request)
