@@ -99,6 +99,13 @@ def test_a_value_that_a_stricter_one_covers_wholly_has_no_class():
     assert [value for value, _ in decision.classes(WORDS.obligation["precedence"])] == ["FLASH"]
 
 
+def test_whom_a_rule_shares_with_are_recipients_and_a_rule_that_shares_nothing_has_none():
+    rules = RULES + "- {rule: N, effect: never, when: anything, to: [{tags: t}], because: x}\n"
+    decision = compile_rules(parse_ruleset(rules, WORDS, source="r"), WORDS, AGENCIES, at=None).decide({})
+    assert decision.shared_by("A") == ("a-plain", "b-city", "c-one", "f-plain")
+    assert decision.shared_by("B1") == decision.shared_by("N") == decision.shared_by("nothing of that name") == ()
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_a_groups_duties_are_the_join_over_all_rules_that_reach_its_members(seed):

@@ -69,3 +69,14 @@ def test_duties_are_told_as_an_officer_writes_them():
     assert describe_obligations(VOCAB, {"answer within": 31_536_000 * 5}) == ["answer within 5 years"]
     assert describe_obligations(VOCAB, {"answer within": 1209600}) == ["answer within 14 days"]
     assert describe_obligations(VOCAB, {"answer within": 61}) == ["answer within 61 seconds"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 second"), (2, "2 seconds"), (60, "1 minute"), (120, "2 minutes"), (3600, "1 hour"), (7200, "2 hours"),
+        (86_400, "1 day"), (172_800, "2 days"), (31_536_000, "1 year"), (63_072_000, "2 years"), (3660, "61 minutes"),
+    ],
+)  # fmt: skip
+def test_one_of_a_unit_is_told_in_the_singular(seconds, words):
+    assert describe_obligations(VOCAB, {"answer within": seconds}) == [f"answer within {words}"]
