@@ -99,6 +99,16 @@ def test_a_value_that_a_stricter_one_covers_wholly_has_no_class():
     assert [value for value, _ in decision.classes(WORDS.obligation["precedence"])] == ["FLASH"]
 
 
+def test_rules_of_every_effect_that_reach_somebody_have_touched_the_decision():
+    rules = RULES + (
+        "- {rule: N, effect: never, when: anything, to: [{tags: t}], because: x}\n"
+        "- {rule: O, effect: never, when: anything, to: [{kind: state}], because: x}\n"
+        "- {rule: P, effect: require, when: anything, to: [{level: three}], with: {onward: own}, because: x}\n"
+    )
+    decision = compile_rules(parse_ruleset(rules, WORDS, source="r"), WORDS, AGENCIES, at=None).decide({})
+    assert decision.touched == {"A", "B1", "B2", "B3", "B4", "B5", "B6", "N"}
+
+
 def test_whom_a_rule_shares_with_are_recipients_and_a_rule_that_shares_nothing_has_none():
     rules = RULES + "- {rule: N, effect: never, when: anything, to: [{tags: t}], because: x}\n"
     decision = compile_rules(parse_ruleset(rules, WORDS, source="r"), WORDS, AGENCIES, at=None).decide({})
