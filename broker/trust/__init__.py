@@ -48,8 +48,9 @@ from broker.trust.release import Conditions, Release
 from broker.trust.report import Report, make_report, read_report
 from broker.trust.root import Officer, Root, read_root
 from broker.trust.rules import Rules
+from broker.trust.staging import Accepted, Retried
 from broker.trust.storage_keys import StorageKeys
-from broker.trust.store import Accepted, Retried, TrustStore
+from broker.trust.store import TrustStore
 
 __all__ = [
     "BEAT_KEY",

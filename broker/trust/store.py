@@ -6,54 +6,24 @@ too and only ever look at what is staged.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
 
-from broker.seal import AgencyPublic, SealError, decrypt_release, encrypt_release, fingerprint, unverified_payload
+from broker.seal import AgencyPublic, encrypt_release
 from broker.trust.activation import Activation
-from broker.trust.basis import check_basis, check_directory_basis
-from broker.trust.beat import SKEW, Beat, Named, read_beat
+from broker.trust.beat import Beat, Named, read_beat
 from broker.trust.chain import Chains
 from broker.trust.deciders import Deciders
-from broker.trust.directory import Directory, read_directory
+from broker.trust.directory import Directory
 from broker.trust.emergency import Coming, coming
-from broker.trust.endorsement import split
 from broker.trust.errors import TrustError
 from broker.trust.force import Force, ForceType
-from broker.trust.release import Release, ReleaseType, check_follows, read_release
-from broker.trust.root import Root, read_root
+from broker.trust.release import Release, ReleaseType
+from broker.trust.root import Root
 from broker.trust.rules import Rules, read_rules
-from broker.trust.waiting import PASSING, Waiting
+from broker.trust.shelf import Shelf
+from broker.trust.staging import Accepted, AcceptedType, Retried, Staging
 from policy import Decider
-
-#: Deciders and past releases kept in memory: those in force, and those that bulletins still under way name.
-_KEPT: Final = 8
-
-_Key = TypeVar("_Key")
-_Held = TypeVar("_Held")
-AcceptedType: TypeAlias = Literal["root", "directory", "rules", "trial"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """What `offer` staged. `confirmed`: nothing new but the second signature of an emergency."""
-
-    type: AcceptedType
-    number: int
-    hash: bytes
-    confirmed: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retried:
-    """What `retry` staged, and what it refused for good."""
-
-    accepted: tuple[Accepted, ...]
-    refused: tuple[TrustError, ...]
 
 
 class TrustStore:
@@ -74,9 +44,8 @@ class TrustStore:
     def __init__(self, folder: Path, root_fingerprint: str) -> None:
         self._fingerprint = root_fingerprint
         self._chains = Chains(folder, root_fingerprint)
-        self._directories: OrderedDict[int, Directory] = OrderedDict()
-        self._rules: OrderedDict[int, Rules] = OrderedDict()
-        self._waiting = Waiting()
+        self._shelf = Shelf(self._chains)
+        self._staging = Staging(root_fingerprint, self._chains, self._shelf)
         self.deciders = Deciders()
         self.activation = Activation(folder, self._chains)
         self.directory: Directory | None = None
@@ -120,104 +89,22 @@ class TrustStore:
         return None if head is None or head.expires <= now else read_rules(head)
 
     def offer(self, raw: bytes, *, now: datetime) -> Accepted | None:
-        """Take a release as it lies in the stream (encrypted); return what was staged, None for a known one.
-
-        1. It opens under this exchange's key.
-        2. A root is the one whose fingerprint was given.
-        3. The root has not expired; signatures, persons and agencies are enough (`read_release`).
-        4. A known release changes nothing but that a second officer may confirm an emergency; another one of a known
-           number is an alarm.
-        5. It is the very next one.
-        6. It was not made in the future.
-        7. What it says is well-formed; a rollback repeats its basis, an emergency only adds never rules to it.
-        8. It is kept, durably.
-        9. It has not expired. An expired one is kept, because its successor follows it, and refused.
-
-        One that is refused for a reason that passes (`waiting.PASSING`) is kept for `retry`.
-
-        Raises:
-            TrustError: with the code of the step; nothing changed, except after `release-expired`.
-        """
-        try:
-            accepted = self._take(raw, now)
-        except TrustError as error:
-            if error.code in PASSING:
-                self._waiting.keep(raw)
-            else:
-                self._waiting.drop(raw)
-            raise
-        self._waiting.drop(raw)
+        """Take a release as it lies in the stream; see `Staging.offer`, whose steps and codes these are."""
+        accepted = self._staging.offer(raw, now=now)
+        if accepted is not None and accepted.confirmed:
+            self._take_up()
         return accepted
+
+    def retry(self, now: datetime) -> Retried:
+        """Offer again what was refused for a reason that may have passed; see `Staging.retry`."""
+        again = self._staging.retry(now)
+        self._take_up()
+        return again
 
     @property
     def waiting(self) -> int:
         """How many refused releases `retry` would offer again."""
-        return len(self._waiting)
-
-    def retry(self, now: datetime) -> Retried:
-        """Offer again what was refused for a reason that may have passed: after each acceptance, and from time to time.
-
-        Each acceptance may be what another one waited for, so this goes on until nothing more is staged.
-        """
-        accepted: list[Accepted] = []
-        refused: list[TrustError] = []
-        progress = True
-        while progress:
-            progress = False
-            for raw in self._waiting.all():
-                try:
-                    taken = self.offer(raw, now=now)
-                except TrustError as error:
-                    # An expired one is in the chain all the same, and its successor may be waiting here.
-                    progress = progress or error.code == "release-expired"
-                    if error.code not in PASSING:
-                        refused.append(error)
-                else:
-                    if taken is not None:
-                        accepted.append(taken)
-                        progress = True
-        return Retried(accepted=tuple(accepted), refused=tuple(refused))
-
-    def _take(self, raw: bytes, now: datetime) -> Accepted | None:
-        document = self._opened(raw)  # 1
-        if self._is_root(document):  # 2
-            return self._take_root(document)
-        root = self._require_root(now)  # 3
-        release = read_release(document, root)
-        if self._chains.knows(release):  # 4
-            return self._confirm(document, release)
-        if self._chains.contradicts(release):
-            raise TrustError("equivocation", f"{release.type} {release.number} exists twice, with different content")
-        check_follows(release, self._chains.head(release.type))  # 5
-        if release.created > now + SKEW:  # 6
-            raise TrustError("release-from-the-future", f"{release.type} {release.number} was made after now")
-        read = self._read_new(release)  # 7
-        self._chains.append(document, release)  # 8
-        if isinstance(read, Directory):
-            _keep(self._directories, read.number, read)
-        elif release.type == "rules":
-            _keep(self._rules, read.number, read)
-        if release.expires <= now:  # 9
-            raise TrustError("release-expired", f"{release.type} {release.number} has expired")
-        return Accepted(type=release.type, number=release.number, hash=release.hash)
-
-    def _read_new(self, release: Release) -> Rules | Directory:
-        if release.type == "directory":
-            return check_directory_basis(read_directory(release), self.directory_at(release.basis))
-        rules = read_rules(release)
-        if release.type == "rules" and release.basis:
-            check_basis(rules, self.rules_at(release.basis))
-        return rules
-
-    def _confirm(self, document: bytes, release: Release) -> Accepted | None:
-        known = self._chains.read(release.type, release.number)
-        if known is None or known.confirmed or not release.confirmed:
-            return None
-        self._chains.confirm(document, release)
-        rules = _keep(self._rules, release.number, read_rules(release))
-        if self.rules is not None and self.rules.number == release.number:
-            self.rules = rules
-        return Accepted(type=release.type, number=release.number, hash=release.hash, confirmed=True)
+        return self._staging.waiting
 
     def verified(self, raw: bytes, *, now: datetime) -> Beat:
         """Return a beat that the root's beat key signed for now; what comes of it is for `activate`.
@@ -225,10 +112,10 @@ class TrustStore:
         Raises:
             TrustError: those of `read_beat`, `other-exchange`, `no-root`, `root-expired`.
         """
-        document = self._opened(raw)
+        document = self._staging.opened(raw)
         if self._chains.root is None:
             self.activation.pending = raw  # the root is on its way, and the next beat half a minute away
-        return read_beat(document, self._require_root(now), now=now)
+        return read_beat(document, self._staging.require_root(now), now=now)
 
     def activate(self, raw: bytes, *, now: datetime) -> Beat | None:
         """Take a beat as it comes from the relay (encrypted); return it when it is believed, None for the last one.
@@ -265,20 +152,15 @@ class TrustStore:
 
     def directory_at(self, number: int) -> Directory | None:
         """Return a past, present or staged directory; None when it was never accepted here."""
-        return _recall(self._directories, number, lambda: self._read("directory", number, read_directory))
+        return self._shelf.directory_at(number)
 
     def rules_at(self, number: int) -> Rules | None:
         """Return past, present or staged rules; None when they were never accepted here."""
-        return _recall(self._rules, number, lambda: self._read("rules", number, read_rules))
+        return self._shelf.rules_at(number)
 
     def effective(self, rules: Rules, at: datetime) -> Rules:
         """Return what these rules come to at a moment: themselves, or what an emergency added to, once it lapsed."""
-        while rules.release.lapsed(at):
-            basis = self.rules_at(rules.release.basis)
-            if basis is None:
-                raise TrustError("unknown-release", "the basis of an emergency was never accepted here")
-            rules = basis
-        return rules
+        return self._shelf.effective(rules, at)
 
     def signer(self, agency: str) -> AgencyPublic:
         """Return an agency's keys by the newest directory, whatever release a message names: a revocation counts now.
@@ -301,7 +183,7 @@ class TrustStore:
             TrustError: `no-rules`, `no-directory`; `root-expired` or `release-expired` when what is in force has
                 expired: somebody may be keeping its successor back.
         """
-        self._require_root(now)
+        self._staging.require_root(now)
         if self.rules is None:
             raise TrustError("no-rules", "no rules are in force yet")
         if self.directory is None:
@@ -342,50 +224,3 @@ class TrustStore:
     def document(self, release_type: ReleaseType, number: int) -> bytes:
         """Return an accepted release as it was signed, for a second officer to sign, too."""
         return self._chains.document(release_type, number)
-
-    def _opened(self, raw: bytes) -> bytes:
-        try:
-            return decrypt_release(self._fingerprint, raw)
-        except SealError as error:
-            raise TrustError("other-exchange", "it does not open under this exchange's root") from error
-
-    def _is_root(self, document: bytes) -> bool:
-        try:
-            return fingerprint(unverified_payload(split(document)[0])) == self._fingerprint
-        except SealError as error:
-            raise TrustError("not-a-release", "not a signed document") from error
-
-    def _take_root(self, document: bytes) -> Accepted | None:
-        if self._chains.root is not None:
-            return None
-        root = read_root(document, expected=self._fingerprint)
-        self._chains.keep_root(document, root)
-        return Accepted(type="root", number=1, hash=bytes.fromhex(root.fingerprint.partition(":")[2]))
-
-    def _require_root(self, now: datetime) -> Root:
-        root = self._chains.root
-        if root is None:
-            raise TrustError("no-root", "the root of this exchange has not arrived yet")
-        if root.expires <= now:
-            raise TrustError("root-expired", "the root of this exchange has expired")
-        return root
-
-    def _read(self, release_type: ReleaseType, number: int, read: Callable[[Release], _Held]) -> _Held | None:
-        release = self._chains.read(release_type, number)
-        return None if release is None else read(release)
-
-
-def _keep(kept: OrderedDict[_Key, _Held], key: _Key, held: _Held) -> _Held:
-    kept[key] = held
-    kept.move_to_end(key)
-    while len(kept) > _KEPT:
-        kept.popitem(last=False)
-    return held
-
-
-def _recall(kept: OrderedDict[_Key, _Held], key: _Key, read: Callable[[], _Held | None]) -> _Held | None:
-    if key not in kept:
-        held = read()
-        return None if held is None else _keep(kept, key, held)
-    kept.move_to_end(key)
-    return kept[key]

@@ -154,7 +154,7 @@ def test_a_release_changed_on_disk(folder: pathlib.Path) -> None:
 
 def test_a_release_changed_on_disk_while_running(folder: pathlib.Path) -> None:
     store = reopened(folder)
-    store._rules.clear()
+    store._shelf._rules.clear()
     (folder / "rules-000001.cose").write_bytes((folder / "rules-000002.cose").read_bytes())
     with pytest.raises(TrustError) as refused:
         store.rules_at(1)
