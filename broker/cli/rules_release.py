@@ -161,13 +161,22 @@ def rollback(
 @click.argument("folder", type=_FOLDER)
 @officer_option
 @history_option
+@click.option(
+    "--basis",
+    type=click.IntRange(1),
+    metavar="NUMBER",
+    help="The rules in force, by `tearline rules status`, when newer ones still wait to come into force.",
+)
 @JSON
 @at_releases
-def emergency(desk: Desk, folder: Path, officer: Path, histories: tuple[Path, ...], as_json: bool) -> None:
+def emergency(
+    desk: Desk, folder: Path, officer: Path, histories: tuple[Path, ...], basis: int | None, as_json: bool
+) -> None:
     """Put the never rules that FOLDER adds in force at once, with one signature, for a day.
 
-    Nothing else in the folder may differ from the newest release. It is proved to only narrow and to hold back nobody
-    whom an `always` rule must reach, and lapses after 24 hours unless another officer says `tearline rules confirm`.
+    Nothing else in the folder may differ from the newest rules, or from those that --basis names. It is proved to only
+    narrow and to hold back nobody whom an `always` rule must reach, and lapses after 24 hours unless another officer
+    says `tearline rules confirm`.
 
     \b
     Example:
@@ -183,6 +192,7 @@ def emergency(desk: Desk, folder: Path, officer: Path, histories: tuple[Path, ..
         texts.vocabulary,
         texts.rules,
         author=desk.officer(officer),
+        basis=basis,
         recordings=desk.recordings(histories),
         now=now(),
     )

@@ -97,7 +97,7 @@ def rollback(
     """The next release with the content of an earlier one; it is previewed like any change, for it can disclose, too.
 
     Raises:
-        TrustError: `unknown-release`; `nothing-changed` for the newest one; `rollback-floor` to rules under the floor.
+        TrustError: `unknown-release`; `nothing-changed` for the newest one.
     """
     head = store.staged(release_type)
     if head is None or number >= head.number:
@@ -116,7 +116,7 @@ def rollback(
     if release_type != "rules" or rules is None:
         raise _unknown(release_type, number)
     after = editions.with_rules(before, rules.vocabulary_text, rules.rules_text, number=head.number + 1)
-    # Going back ends a floor, too: the next one has the old rules' own, and nothing older than before is let in.
+    # The floor stays: going back lets in nothing that was decided under rules before it.
     floor = editions.newest_rules(store).floor
     content = rules_content(rules.vocabulary_text, rules.rules_text, floor=floor)
     made = previewing.make(before, after, recordings=recordings)
@@ -129,38 +129,49 @@ def emergency(
     rules_text: str,
     *,
     author: OfficerKeys,
+    basis: int | None = None,
     recordings: Sequence[Recording] = (),
     now: datetime,
 ) -> tuple[Previewed, Accepted]:
-    """Add never rules to the newest rules, alone and at once; they lapse after a day unless another officer confirms.
+    """Add never rules to the rules in force, alone and at once; they lapse after a day unless another officer confirms.
+
+    `basis` is the number of the rules in force; without it the newest ones, over which an emergency waits as long as
+    they do.
 
     Proved to only narrow and to hold back no recipient of an `always` rule. A case that fails because of it stops
     nothing: the preview says so, and the cases can be put right with the next release.
 
     Raises:
-        TrustError: `nothing-changed`, `emergency-not-narrow`, `emergency-blocks-always`, `emergency-prolonged`.
+        TrustError: `nothing-changed`, `unknown-release`, `emergency-not-narrow`, `emergency-blocks-always`,
+            `emergency-prolonged`.
         PolicyError: the texts are refused; `no-solver`.
     """
-    change = change_of_rules(store, vocabulary_text, rules_text, recordings=recordings)
-    comparison, findings = change.previewed.preview.comparison, change.previewed.preview.findings
+    newest = editions.newest_rules(store)
+    standing = newest if basis is None else store.rules_at(basis)
+    if standing is None:
+        raise _unknown("rules", basis or 0)
+    if (vocabulary_text, rules_text) == (standing.vocabulary_text, standing.rules_text):
+        raise TrustError("nothing-changed", f"these are the files of rules {standing.number}")
+    before = editions.beside(store, standing)
+    after = editions.with_rules(before, vocabulary_text, rules_text, number=newest.number + 1)
+    previewed = previewing.make(before, after, recordings=recordings)
+    comparison, findings = previewed.preview.comparison, previewed.preview.findings
     if comparison.discloses_more:
         raise TrustError("emergency-not-narrow", f"one officer alone only narrows; this is {comparison.verdict()}")
     blocking = [finding for finding in findings if finding.code == "blocks-always"]
     if blocking:
         raise TrustError("emergency-blocks-always", blocking[0].message)
-    basis = editions.newest_rules(store)
-    conditions = Conditions(basis=basis.number, lapses=now + EMERGENCY_VALID, failing=_failing(change.previewed))
     signed = proposal.draft(
         "rules",
-        change.content,
+        rules_content(vocabulary_text, rules_text, floor=standing.floor),
         store=store,
         author=author,
-        preview=change.previewed.raw,
-        conditions=conditions,
+        preview=previewed.raw,
+        conditions=Conditions(basis=standing.number, lapses=now + EMERGENCY_VALID, failing=_failing(previewed)),
         created=now,
-        expires=basis.expires,
+        expires=standing.expires,
     )
-    return change.previewed, proposal.release(signed, store=store, now=now)
+    return previewed, proposal.release(signed, store=store, now=now)
 
 
 def propose(store: TrustStore, change: Change, *, author: OfficerKeys, now: datetime) -> Proposal:

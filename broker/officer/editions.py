@@ -33,6 +33,14 @@ def current(store: TrustStore) -> Version:
     return Version(edition=edition, source=Source(files=files, rules=rules.number))
 
 
+def beside(store: TrustStore, rules: Rules) -> Version:
+    """Earlier rules over the newest directory: what an emergency adds to while newer rules still wait."""
+    directory = store.staged_directory
+    if directory is None:
+        raise TrustError("no-directory", "there is no verified directory in this folder of releases yet")
+    return previewing.of_releases(rules, directory)
+
+
 def after(before: Version, release: Release) -> Version:
     if release.type == "directory":
         directory = read_directory(release)

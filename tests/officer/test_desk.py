@@ -214,6 +214,21 @@ def test_one_officer_alone_adds_a_never_for_a_day(store: TrustStore) -> None:
     assert released.lapses == (SOON + timedelta(hours=24)).replace(microsecond=0)
 
 
+def test_an_emergency_over_the_rules_in_force_while_newer_ones_wait(store: TrustStore) -> None:
+    approve(store, proposed(store))
+    _, accepted = desk.emergency(store, VOCABULARY, EMERGENCY, author=AVERY, basis=1, now=SOON)
+    released = store.staged("rules")
+    assert released is not None
+    assert (accepted.number, released.basis) == (3, 1)
+    # Over the newest rules the same text would take back what two officers signed, and is refused.
+    with pytest.raises(TrustError) as refused:
+        desk.emergency(store, VOCABULARY, EMERGENCY.replace("E01", "E02"), author=AVERY, basis=2, now=SOON)
+    assert code_of(refused) == "emergency-not-narrow"
+    with pytest.raises(TrustError) as refused:
+        desk.emergency(store, VOCABULARY, EMERGENCY, author=AVERY, basis=99, now=SOON)
+    assert code_of(refused) == "unknown-release"
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

@@ -9,7 +9,7 @@ import pytest
 from broker.ops.hub import HubError, HubSettings, load_hub_settings, run
 from broker.relay import Link, Nkey
 from broker.relay.addresses import bracketed, reached
-from broker.trust import TrustStore
+from broker.trust import BEAT_KEY, TrustStore, write_beat_keys
 from tests.relay.conftest import clock, eventually
 from tests.relay.test_tls import certificate
 from tests.trust import exchange as trusted
@@ -78,6 +78,7 @@ def found(tmp_path: Path) -> HubSettings:
     store = TrustStore(tmp_path / "releases", trusted.root().fingerprint)
     for minted in (trusted.founded(), trusted.directory(), trusted.rules()):
         store.offer(minted.sealed, now=trusted.NOW)
+    write_beat_keys(trusted.BEATING, tmp_path / "releases" / BEAT_KEY, created=trusted.NOW)
     tls = certificate(tmp_path)
     tls.key.chmod(0o600)
     found = settings(tmp_path, 'host = "0.0.0.0"\n' + TLS)
