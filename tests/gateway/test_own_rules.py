@@ -156,7 +156,8 @@ async def test_an_older_number_and_an_equal_one_with_other_content_are_refused(r
 
     older, rollback = await install(running.desks[ISP], first)
     equal, equivocation = await install(
-        running.desks[ISP], signed(running, ISP, KEEPS_FROM_THE_MAYOR + "# more\n", previous=read(running, first, ISP).named)
+        running.desks[ISP],
+        signed(running, ISP, KEEPS_FROM_THE_MAYOR + "# more\n", previous=read(running, first, ISP).named),
     )
 
     assert (older, rollback["code"], equal, equivocation["code"]) == (409, "rollback", 409, "equivocation")
