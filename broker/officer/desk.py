@@ -181,7 +181,8 @@ def propose(store: TrustStore, change: Change, *, author: OfficerKeys, now: date
     fails, so that gateways are ready all the same; and what failed before stands in no later release's way.
 
     Raises:
-        TrustError: `does-not-pass` when a case fails or a proof holds something against the rules.
+        TrustError: `does-not-pass` when a case fails, a proof holds something against the rules, or no case touches a
+            rule that is new.
     """
     made = change.previewed.preview
     broken = [case.name for case in made.cases if case.failure and case.before != "fails"]
@@ -190,6 +191,9 @@ def propose(store: TrustStore, change: Change, *, author: OfficerKeys, now: date
         raise TrustError("does-not-pass", f"these cases fail: {'; '.join(broken)}")
     if made.findings and change.type != "directory":
         raise TrustError("does-not-pass", f"a proof stands against it: {made.findings[0].message}")
+    untouched = sorted(set(made.untouched[1]) - set(made.untouched[0]))
+    if untouched and change.type != "directory":
+        raise TrustError("does-not-pass", f"no case touches {', '.join(untouched)}: what they do was never looked at")
     conditions = replace(change.conditions, failing=_failing(change.previewed))
     return proposal.draft(
         change.type,

@@ -31,14 +31,19 @@ from tests.trust.exchange import (
 )
 
 SOON = NOW + timedelta(minutes=1)
-NEVER = """- rule: E01 Nothing on cyber to the county sheriffs
+NEVER = """- rule: E01 Nothing on cyber to the city police
   effect: never
   when: {category: cyber}
   to:
-  - kind: county sheriff
+  - kind: city police
   because: order of the duty officer
 
 # Locked section"""
+CASE = """
+- test: nothing on cyber to the city police
+  bulletin: {category: cyber}
+  reaches exactly: []
+"""
 
 
 @pytest.fixture
@@ -57,10 +62,9 @@ def edited(old: str, new: str) -> str:
 
 LOOSER = edited("acknowledge within: 30 minutes", "acknowledge within: 4 hours")
 STRICTER = edited("acknowledge within: 30 minutes", "acknowledge within: 5 minutes")
-EMERGENCY = edited("# Locked section", NEVER)
-BLOCKING = EMERGENCY.replace("{category: cyber}", "anything").replace(
-    "county sheriff\n  because", "fusion center\n  because"
-)
+EMERGENCY = edited("# Locked section", NEVER) + CASE
+ANYTHING = NEVER.replace("{category: cyber}", "anything").replace("city police\n  because", "JTTF\n  because")
+BLOCKING = edited("# Locked section", ANYTHING) + CASE
 
 
 def proposed(store: TrustStore, text: str = LOOSER, author: OfficerKeys = AVERY, **options: Any) -> Proposal:
@@ -182,6 +186,13 @@ def test_a_proof_against_the_rules_stops_the_author(store: TrustStore) -> None:
         proposed(store, blocking)
     assert code_of(refused) == "does-not-pass"
     assert "R02" in str(refused.value)
+
+
+def test_a_rule_that_no_case_touches_is_not_signed(store: TrustStore) -> None:
+    with pytest.raises(TrustError) as refused:
+        proposed(store, edited("# Locked section", NEVER))
+    assert code_of(refused) == "does-not-pass"
+    assert "E01" in str(refused.value)
 
 
 def test_the_same_files_are_no_change(store: TrustStore) -> None:
