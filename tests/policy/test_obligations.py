@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy import PolicyError, join_obligations, parse_vocabulary
+from policy import PolicyError, compile_rules, join_obligations, parse_ruleset, parse_vocabulary
 from policy.obligations import describe_obligations
 from tests.policy.guarantees import as_strict
 from tests.policy.oracle import Oracle
@@ -42,23 +42,62 @@ def test_combining_is_a_semilattice_so_order_and_repetition_cannot_matter(a, b, 
     assert join(a, a) == a
 
 
+KNOWN = "precedence, answer within, onward, strip, note"
+
+
 @pytest.mark.parametrize(
-    ("duty", "code"),
+    ("duty", "code", "message"),
     [
-        ({"smile": "always"}, "unknown-obligation"),
-        ({"precedence": "URGENT"}, "unknown-value"),
-        ({"precedence": 3}, "unknown-value"),
-        ({"answer within": "soon"}, "unknown-value"),
-        ({"answer within": True}, "unknown-value"),
-        ({"answer within": 0}, "unknown-value"),
-        ({"strip": ("faces",)}, "unknown-value"),
-        ({"strip": "names"}, "unknown-value"),
+        ({"smile": "always"}, "unknown-obligation", f"'smile' is not an obligation; use one of {KNOWN}"),
+        ({"precedence": "URGENT"}, "unknown-value",
+         "'URGENT' is not a value of precedence; use one of ROUTINE, PRIORITY, FLASH"),
+        ({"precedence": 3}, "unknown-value", "'3' is not a value of precedence; use one of ROUTINE, PRIORITY, FLASH"),
+        ({"answer within": "soon"}, "unknown-value", "answer within must be a positive number of seconds"),
+        ({"answer within": True}, "unknown-value", "answer within must be a positive number of seconds"),
+        ({"answer within": 0}, "unknown-value", "answer within must be a positive number of seconds"),
+        ({"strip": ("faces",)}, "unknown-value",
+         "'faces' is not a value of strip; use one of names, sources; did you mean names?"),
+        ({"strip": "names"}, "unknown-value", "strip must be a tuple of texts"),
     ],
-)
-def test_a_duty_that_nobody_understands_is_refused_and_not_dropped(duty, code):
+)  # fmt: skip
+def test_a_duty_that_nobody_understands_is_refused_and_not_dropped(duty, code, message):
     with pytest.raises(PolicyError) as refused:
         join_obligations(VOCAB, {"precedence": "FLASH"}, duty)
-    assert refused.value.code == code
+    assert (refused.value.code, refused.value.message) == (code, message)
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "message"),
+    [
+        ("{smile: always}", "unknown-obligation", f"'smile' is not an obligation; use one of {KNOWN}"),
+        ("{strip: [names, faces]}", "unknown-value",
+         "'faces' is not a value of strip; use one of names, sources; did you mean names?"),
+        ("{onward: [own]}", "not-text", "'onward' must be a single value, not a list"),
+        ("{onward: everybody}", "unknown-value",
+         "'everybody' is not a value of onward; use one of public, own, nobody"),
+        ("FLASH", "not-a-mapping", "'with' must be written as 'name: value' lines"),
+    ],
+)  # fmt: skip
+def test_a_rule_that_obliges_to_something_unknown_is_refused(written, code, message):
+    text = (
+        "policy: p\nversion: 1\nrules:\n- {rule: A, effect: require, when: anything, to: everyone, "
+        f"because: x, with: {written}}}\n"
+    )
+    with pytest.raises(PolicyError) as refused:
+        parse_ruleset(text, VOCAB, source="rules")
+    assert (refused.value.code, refused.value.message, refused.value.line) == (code, message, 4)
+
+
+def test_only_a_recipient_has_duties():
+    text = "policy: p\nversion: 1\nrules:\n- {rule: A, effect: share, when: anything, to: [{kind: city}], because: x}\n"
+    agencies = {"city": {"kind": "city"}, "fed": {"kind": "fed"}}
+    decision = compile_rules(parse_ruleset(text, VOCAB, source="r"), VOCAB, agencies, at=None).decide({})
+    assert decision.obligations("city") == {}
+    for agency in ("fed", "stranger"):
+        with pytest.raises(PolicyError) as refused:
+            decision.obligations(agency)
+        assert refused.value.code == "not-in-audience"
+        assert refused.value.message == f"`{agency}` does not get this portion"
 
 
 def test_duties_are_told_as_an_officer_writes_them():
