@@ -34,7 +34,7 @@ from broker.trust import (
     new_beat_keys,
     write_beat_keys,
 )
-from policy import parse_agencies, parse_vocabulary
+from policy import parse_agencies, parse_ruleset, parse_vocabulary, run_cases
 
 SCOPES: Final = ("publish", "read", "acknowledge", "observe", "rules")
 # Agencies with an adapter, and its kind; the others are read by persons.
@@ -225,7 +225,10 @@ def _mint(folder: Path, rules: Path, hosting: Mapping[str, tuple[str, ...]], now
     signers = officers[:2]
     store = TrustStore(folder / "releases", root.root.fingerprint)
     store.offer(root.sealed, now=now)
-    first = Conditions(quorum=quorum)
+    # Rules that somebody tries out here may break their own cases: they are played all the same, and judged afterwards.
+    ruleset = parse_ruleset(texts[RULES], vocabulary, source=RULES)
+    failing = frozenset(case.name for case in run_cases(ruleset, vocabulary, attributes) if case.failed)
+    first = Conditions(quorum=quorum, failing=failing)
     signed = mint_rules(
         texts[VOCABULARY],
         texts[RULES],

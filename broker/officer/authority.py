@@ -16,6 +16,7 @@ from broker.ops.clock import now
 from broker.trust import (
     BEAT_KEY,
     Ask,
+    Conditions,
     OfficerKeys,
     Root,
     TrustError,
@@ -28,7 +29,7 @@ from broker.trust import (
     write_beat_keys,
 )
 from broker.trust.files import replace_private
-from policy import Attributes, parse_agencies
+from policy import Attributes, parse_agencies, run_cases
 
 
 def found(name: str, *, rules: Path, releases: Path, officers: Sequence[Path], ask: Ask) -> dict[str, Any]:
@@ -128,11 +129,19 @@ def _known(store: TrustStore, attributes: Path) -> Mapping[str, Attributes]:
 
 
 def _first_directory(store: TrustStore, members: membership.Members, signers: list[OfficerKeys]) -> bytes:
-    """There is nothing yet that it could change, so it has no preview."""
-    if store.root is None:
-        raise TrustError("no-root", "there is no root in this folder of releases")
+    """There is nothing yet that it could change, so it has no preview; which cases fail is known all the same."""
+    rules = store.staged_rules
+    if store.root is None or rules is None:
+        raise TrustError("no-rules", "there are no verified rules in this folder of releases yet")
+    results = run_cases(rules.ruleset, rules.vocabulary, members.agencies)
     return mint_directory(
-        members.entries.values(), members.gateways, root=store.root, previous=None, officers=signers, created=now()
+        members.entries.values(),
+        members.gateways,
+        root=store.root,
+        previous=None,
+        officers=signers,
+        created=now(),
+        conditions=Conditions(failing=frozenset(result.name for result in results if result.failed)),
     ).sealed
 
 
