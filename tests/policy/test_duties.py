@@ -131,6 +131,36 @@ def test_a_groups_duties_are_the_join_over_all_rules_that_reach_its_members(seed
                 assert dict(duties) == dict(join_obligations(decider.vocabulary, *reaching))
 
 
+# Words whose rank is not their alphabetical order, as FLASH, PRIORITY and ROUTINE happen to be.
+OTHER_WORDS = {"FLASH": "MOST", "PRIORITY": "HIGH", "ROUTINE": "LOW", "nobody": "zero", "public": "all"}
+
+
+def in_other_words(text):
+    for word, other in OTHER_WORDS.items():
+        text = text.replace(word, other)
+    return text
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(min_value=0, max_value=2**32))
+def test_the_strictest_value_is_the_one_of_the_highest_rank_whatever_it_is_called(seed):
+    exchange = world(seed, agencies=20, portions=6, rules=14)
+    vocabulary = parse_vocabulary(in_other_words(VOCABULARY), source="vocabulary")
+    ruleset = parse_ruleset(in_other_words(exchange.rules), vocabulary, source="rules")
+    decider = compile_rules(ruleset, vocabulary, exchange.agencies, at=exchange.at)
+    for portion in exchange.portions:
+        decision = decider.decide(portion)
+        grouped = {agency: duties for duties, members in decision.groups() for agency in members}
+        assert grouped.keys() == set(decision.audience)
+        for agency in decision.audience:
+            # What one agency is obliged to is joined value by value, in another way.
+            assert dict(grouped[agency]) == dict(decision.obligations(agency))
+        for name in ("precedence", "onward"):
+            known = vocabulary.obligation[name]
+            ranks = [known.values.index(value) for value, _ in decision.classes(known)]
+            assert ranks == sorted(ranks, reverse=True)
+
+
 @given(st.sets(st.integers(min_value=0, max_value=2499)))
 def test_a_set_of_agencies_lists_its_ids_sorted_whatever_its_size(places):
     listed = tuple(LARGE.ids[place] for place in sorted(places))
