@@ -101,3 +101,15 @@ def test_a_time_without_a_zone_is_refused():
         decider(naive)
     with pytest.raises(PolicyError, match="without a zone"):
         decider(START).at(naive)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("0001-01-01", "from: 2026-03-01"), ("0001-12-31", "from: 2026-03-01"), ("9999-12-31", "until: 2026-06-30")],
+)
+def test_the_ends_of_the_calendar_have_no_neighbours_and_are_refused(written, said):
+    with pytest.raises(PolicyError) as refused:
+        decider(START, TEXT.replace(said, f"{said.split(':')[0]}: {written}", 1))
+    assert refused.value.code == "not-a-date"
+    assert f"'{written}' is not a date" in refused.value.message
+    assert "2026-12-31T18:00Z" in refused.value.message
