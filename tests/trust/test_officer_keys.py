@@ -142,6 +142,14 @@ def test_a_flipped_bit_anywhere_in_the_file_is_refused(path: pathlib.Path) -> No
         assert code(path) in {"wrong-passphrase", "keys-malformed", "key-file-costs"}, position
 
 
+def says_the_same(one: bytes, other: bytes) -> bool:
+    """Blanks between the members of a JSON object say nothing."""
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
+
+
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_a_file_that_was_cut_or_changed_is_never_opened(path: pathlib.Path, data: st.DataObject) -> None:
@@ -154,7 +162,7 @@ def test_a_file_that_was_cut_or_changed_is_never_opened(path: pathlib.Path, data
     other.write_bytes(changed)
     other.chmod(0o600)
 
-    if changed.strip() == whole.strip():
+    if says_the_same(changed, whole):
         assert load_officer_keys(other, ask=knows) == AVERY
     else:
         assert code(other) in {"wrong-passphrase", "keys-malformed"}
