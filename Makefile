@@ -15,10 +15,10 @@ demo: .venv/.runtime ## a whole exchange on this machine, and a scenario that pr
 up: .venv/.runtime ## hub, gateways and adapters of EXCHANGE=exchange.toml
 	@$(BIN)/tearline up $(or $(EXCHANGE),exchange.toml) $(ARGS)
 
-test: .venv/.dev ## the tests, six minutes at most
+test: .venv/.dev ## the tests, ten minutes at most
 	@$(BIN)/pytest -q -n 2 --dist loadfile -m "not long" $(ARGS)
 
-test-long: .venv/.dev ## kills under load, fuzzing, the cluster: eighteen minutes at most
+test-long: .venv/.dev ## kills under load, proofs at length, fuzzing, the cluster: eighteen minutes at most
 	@$(BIN)/pytest -q -m long $(ARGS)
 
 lint: .venv/.dev ## ruff, mypy --strict, the import contracts of the rooms
