@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from policy import PolicyError, compile_rules, parse_ruleset, parse_vocabulary
+from policy.truth import Truth, property_truth
 from tests.policy.worlds import VOCABULARY
 
 VOCAB = parse_vocabulary(VOCABULARY, source="vocabulary")
@@ -113,3 +114,9 @@ def test_the_ends_of_the_calendar_have_no_neighbours_and_are_refused(written, sa
     assert refused.value.code == "not-a-date"
     assert f"'{written}' is not a date" in refused.value.message
     assert "2026-12-31T18:00Z" in refused.value.message
+
+
+def test_an_agreement_of_which_nothing_is_known_is_neither_in_force_nor_out_of_it():
+    pact = VOCAB.agency["pact"]
+    assert property_truth(pact, frozenset({"P-1"}), "P-1", {}) is Truth.UNKNOWN
+    assert property_truth(pact, frozenset({"P-1"}), frozenset({"P-1", "P-2"}), {"P-2": Truth.YES}) is Truth.UNKNOWN
