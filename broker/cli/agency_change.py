@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +15,14 @@ from broker.cli.rules_release import JSON, OUT, QUORUM, propose_change
 _COMMAND = TearlineGroup.command_class
 _FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 _Changed = Callable[[Any], Any]
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def proposal(command: _Command) -> _Command:
+    """Give a command what every proposal of a directory takes, and the desk as its first argument."""
+    for option in (at_releases, JSON, OUT, QUORUM, history_option, officer_option):
+        command = option(command)
+    return command
 
 
 def _propose(desk: Desk, changed: _Changed, options: dict[str, Any]) -> None:
@@ -31,12 +39,7 @@ def _propose(desk: Desk, changed: _Changed, options: dict[str, Any]) -> None:
 
 @click.command(cls=_COMMAND)
 @click.argument("agency")
-@officer_option
-@history_option
-@QUORUM
-@OUT
-@JSON
-@at_releases
+@proposal
 def suspend(desk: Desk, agency: str, **options: Any) -> None:
     """Propose that AGENCY is suspended: the rules then hold back what they hold back from the suspended.
 
@@ -54,12 +57,7 @@ def suspend(desk: Desk, agency: str, **options: Any) -> None:
 
 @click.command(cls=_COMMAND)
 @click.argument("agency")
-@officer_option
-@history_option
-@QUORUM
-@OUT
-@JSON
-@at_releases
+@proposal
 def resume(desk: Desk, agency: str, **options: Any) -> None:
     """Propose that the suspension of AGENCY ends.
 
@@ -75,12 +73,7 @@ def resume(desk: Desk, agency: str, **options: Any) -> None:
 
 @click.command(cls=_COMMAND)
 @click.argument("agency")
-@officer_option
-@history_option
-@QUORUM
-@OUT
-@JSON
-@at_releases
+@proposal
 def remove(desk: Desk, agency: str, **options: Any) -> None:
     """Propose that AGENCY is revoked: it gets nothing more and nothing it signs is believed. It stays listed.
 
@@ -97,12 +90,7 @@ def remove(desk: Desk, agency: str, **options: Any) -> None:
 @click.command(cls=_COMMAND)
 @click.argument("agency")
 @click.option("--attributes", type=_FILE, required=True, help="agencies.yaml with what the officers vouch for.")
-@officer_option
-@history_option
-@QUORUM
-@OUT
-@JSON
-@at_releases
+@proposal
 def change(desk: Desk, agency: str, attributes: Path, **options: Any) -> None:
     """Propose other attributes of AGENCY: kind, area served, agreements, clearances, as a file states them.
 
@@ -119,12 +107,7 @@ def change(desk: Desk, agency: str, attributes: Path, **options: Any) -> None:
 
 @click.command(cls=_COMMAND)
 @click.argument("entry", type=_FILE)
-@officer_option
-@history_option
-@QUORUM
-@OUT
-@JSON
-@at_releases
+@proposal
 def keys(desk: Desk, entry: Path, **options: Any) -> None:
     """Propose the new keys and contacts that ENTRY announces for a member; its attributes stay.
 
