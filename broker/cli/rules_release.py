@@ -249,6 +249,8 @@ def _show(document: Mapping[str, Any], sha256: str) -> None:
 def _tell(accepted: Any, *, as_json: bool) -> None:
     if as_json:
         json_data({"type": accepted.type, "number": accepted.number, "hash": accepted.hash.hex()})
+    elif accepted.type == "trial":
+        words(f"trial {accepted.number} is released and delivers nothing: `tearline rules trial` shows its figures")
     else:
         words(f"{accepted.type} {accepted.number} is released: `tearline rules status` shows where it is in force")
 

@@ -208,8 +208,10 @@ def cases_words(cases: Sequence[Mapping[str, Any]]) -> str:
 
 def example_words(example: Mapping[str, Any]) -> str:
     """`CHICAGO-PD-2026-000001 p1, FLASH, AMBER, product SITREP, …`: which portion this is, without a word of it."""
+    # A trial keeps no attributes beside the marking.
     attributes = ", ".join(f"{name} {words}" for name, words in example["attributes"])
-    return f"{example['bulletin']} {example['portion']}, {example['precedence']}, {example['marking']}; {attributes}"
+    told = f"{example['bulletin']} {example['portion']}, {example['precedence']}, {example['marking']}"
+    return f"{told}; {attributes}" if attributes else told
 
 
 def receivers_words(example: Mapping[str, Any]) -> str:
